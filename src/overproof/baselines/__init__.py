@@ -1,0 +1,1 @@
+"""Alternatives to distilling, tried first."""

@@ -1,0 +1,1 @@
+"""The ground: records, seams, errors, files, plug-ins. Imports nothing above itself."""

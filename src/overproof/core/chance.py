@@ -1,0 +1,45 @@
+"""Chance that can be repeated: every draw is a hash of an id under a named seed, and content hashes for keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+
+def digest(*parts: bytes | str, size: int = 16) -> str:
+    """Return a hex digest of `parts`; the boundaries between parts count."""
+    state = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return JSON that is equal for equal values: keys sorted, whole floats written as integers."""
+    return msgspec.json.encode(_whole(msgspec.to_builtins(value)), order="sorted")
+
+
+def _whole(value: object) -> object:
+    """0.0 and 0 are the same parameter to every provider, so they are the same key."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return value
+
+
+def draw(seed: str, identity: str) -> float:
+    """Return the place of `identity` in [0, 1) under `seed`: the same one, on every machine, always."""
+    data = f"{seed}\x00{identity}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") / 2**64
+
+
+def draws(seed: str, identities: Iterable[str]) -> list[float]:
+    """Return `draw` for each of `identities`, in their order."""
+    return [draw(seed, identity) for identity in identities]

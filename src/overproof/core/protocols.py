@@ -1,0 +1,130 @@
+"""The seams: what a plug-in must look like. Built-ins come through the same doors.
+
+A plug-in is a small record whose fields are its options; it inherits nothing. It is found by an entry point
+(`overproof.readers`, `.rules`, `.baselines`, `.students`, `.tasks`) or named as `module:Class` in the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from overproof.core.types import Completion, Exchange, Message, Prompt, Reading, Record, SetAside
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from overproof.core.splits import Train, Tune
+
+
+class Reader(Protocol):
+    """Turns one log file into exchanges; a row it cannot read becomes a `SetAside`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def sniff(self, head: Sequence[bytes], path: Path) -> float:
+        """Return how sure it is, in [0, 1], that a file with these first lines is its own."""
+
+    def read(self, stream: IO[bytes], source: str) -> Iterator[Exchange | SetAside]:
+        """Yield every row in order; `source` names the file in each record."""
+
+
+class Ask(Record):
+    """One call to a model, complete: all that can change the answer stands here."""
+
+    messages: tuple[Message, ...]
+    parameters: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    """Sent along as the request's `metadata` when not empty."""
+    sample: int = 0
+    """Which of several answers to the same question this is."""
+
+
+class Reply(Record):
+    """What came back: an answer, or why there is none."""
+
+    text: str | None
+    finish_reason: str | None = None
+    error: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float = 0.0
+    latency_ms: float = 0.0
+    cached: bool = False
+    answered_by: str = ""
+
+
+class Model(Protocol):
+    """Anything that answers. A wrapper takes a model and is a model."""
+
+    @property
+    def identity(self) -> str:
+        """Endpoint and model name: answers of different identities never mix."""
+
+    async def ask(self, ask: Ask) -> Reply:
+        """Answer; failures after every retry come back as a reply with `error`."""
+
+
+class Task(Protocol):
+    """What an answer means, and how right it is."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def read(self, text: str | None) -> Reading:
+        """Return the normal form of an answer's text."""
+
+    def score(self, answer: str | None, reference: str) -> float:
+        """Return how right `answer` is, in [0, 1]."""
+
+
+class Rule(Protocol):
+    """Objects to answers that must not be learned from."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reject(self, prompt: Prompt, completion: Completion, reading: Reading) -> str | None:
+        """Return why the answer is unfit, or None to let it pass."""
+
+
+class Student(Protocol):
+    """A fitted small model. Safe to call from several threads."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def probabilities(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        """Return the chance of each label, shape (inputs, labels), rows summing to 1, temperature applied."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to load it again; no pickle."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+class StudentKind(Protocol):
+    """A rung of the ladder: knows how to fit a student and how to load one."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> Student:
+        """Return a student fitted on `train`, its temperature on `tune`."""
+
+    def load(self, folder: Path) -> Student: ...
+
+
+class Baseline(Protocol):
+    """An alternative to distilling; it answers prompts and says how sure it is."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether `answer` must be handed a model to ask."""

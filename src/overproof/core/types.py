@@ -1,0 +1,396 @@
+"""The nouns: every record that passes between stages.
+
+Small collections travel as these records; large ones as Polars tables with one record per row (`core/tables.py`
+derives the columns from the class). Money is US dollars, times are UTC, durations say their unit in the name.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, NewType, dataclass_transform
+
+import msgspec
+
+PromptId = NewType("PromptId", str)
+"""Hash of everything that was asked: messages and parameters."""
+UnitId = NewType("UnitId", str)
+"""A unit of evidence: requests whose scores are not independent share one."""
+
+SplitName = Literal["train", "tune", "calibrate", "test"]
+Window = Literal["training", "evaluation"]
+Reference = Literal["gold", "teacher"]
+Outcome = Literal["proven", "failed", "unproven"]
+BoundKind = Literal["exact", "anytime", "asymptotic"]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Immutable, keyword-only, and strict about fields it does not know."""
+
+
+# --- what was asked and answered -------------------------------------------------------------------------------------
+
+
+class Message(Record):
+    """One turn of a conversation, as it goes over the wire."""
+
+    role: str
+    content: str = ""
+    """The text. Parts of a multi-part message are joined by newlines."""
+    extra: dict[str, Any] = {}
+    """Whatever else the turn carried (tool calls, name, non-text parts), kept to be sent again as it was."""
+
+
+class Exchange(Record):
+    """One call found in a log, and who answered it. Texts are redacted."""
+
+    id: str
+    """The log's own id; where that is missing or taken, one made from the place the row stands in."""
+    source: str
+    """`file:line` (or `file:row`) the call was read from."""
+    at: datetime | None = None
+    model: str = ""
+    """Model that was asked for."""
+    answered_by: str = ""
+    """Model that says it answered; providers may answer with a dated name."""
+    release: str | None = None
+    """Student release that answered, if one did."""
+    messages: tuple[Message, ...]
+    parameters: dict[str, Any] = {}
+    """Every other field of the request that can change the answer (temperature, max_tokens, tools, ...)."""
+    answer: str | None = None
+    """Text of the first choice; None when the call failed."""
+    finish_reason: str | None = None
+    status: int = 200
+    error: str | None = None
+    user: str | None = None
+    conversation: str | None = None
+    metadata: dict[str, str] = {}
+    gold: str | None = None
+    """A right answer known from elsewhere. For evaluation only."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+
+
+class SetAside(Record):
+    """A row that could not be read: where it stands and why. Counted and kept, never dropped in silence."""
+
+    source: str
+    reason: str
+    excerpt: str = ""
+    """First characters of the row, redacted."""
+
+
+class Prompt(Record):
+    """A distinct request: what the teacher is asked and the student learns from."""
+
+    id: PromptId
+    input: str
+    """The varying part: what a student sees."""
+    messages: tuple[Message, ...]
+    parameters: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    """Of the first request that asked it."""
+    seen: int = 1
+    """Requests that asked exactly this, in the whole log."""
+    unit: UnitId
+
+
+class Request(Record):
+    """One occurrence of a prompt in the task's traffic: the row that evaluation counts."""
+
+    id: str
+    """The exchange's id."""
+    prompt_id: PromptId
+    unit: UnitId
+    at: datetime | None = None
+    window: Window
+    split: SplitName | None = None
+    """None for a row that had to be dropped because its units merged across splits."""
+    repeat: bool = False
+    """Its unit also stands in the training window."""
+    length: int = 0
+    """Characters of the input."""
+    language: str = ""
+    """ISO 639-1 code found in the input, "" when unsure."""
+    slices: tuple[str, ...] = ()
+    """Names of the slices it belongs to; always holds "all" and one of "new" and "repeat"."""
+    metadata: dict[str, str] = {}
+    model: str = ""
+    by_teacher: bool = False
+    """Whether the named teacher answered it."""
+    answer: str | None = None
+    finish_reason: str | None = None
+    gold: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+
+
+class Completion(Record):
+    """One answer of the teacher (or another model) to one prompt."""
+
+    prompt_id: PromptId
+    sample: int = 0
+    model: str
+    text: str | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    """Why there is no text, after every retry."""
+    source: Literal["log", "asked", "cache"]
+    """`log`: reused from the logs; `asked`: bought in this run; `cache`: bought in an earlier one."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float = 0.0
+    latency_ms: float | None = None
+
+
+class Reading(Record):
+    """What an answer's text means to the task."""
+
+    answer: str | None
+    """Normal form (for classify: one of the labels); None when the text cannot be read."""
+    recovered: bool = False
+    """It took the normaliser to read it."""
+
+
+class Example(Record):
+    """A prompt with the answer a student should learn."""
+
+    prompt_id: PromptId
+    unit: UnitId
+    split: SplitName
+    input: str
+    answer: str
+    votes: dict[str, float] = {}
+    """Share of the samples that gave each answer: the soft label. Sums to 1."""
+    weight: float = 1.0
+    """Times seen in its split: how often production asks this."""
+    slices: tuple[str, ...] = ()
+
+
+class Rejection(Record):
+    """An answer that training must not see, and the rule that objected first."""
+
+    prompt_id: PromptId
+    sample: int
+    split: SplitName
+    rule: str
+    reason: str
+    slices: tuple[str, ...] = ()
+
+
+# --- what a candidate says, and what it is worth ------------------------------------------------------------------------
+
+
+class Prediction(Record):
+    """A candidate's own answer to a prompt, before any threshold."""
+
+    prompt_id: PromptId
+    answer: str | None
+    """None: it has nothing to say, the teacher must answer."""
+    confidence: float
+    """Calibrated chance of being right, in [0, 1]."""
+    cost_usd: float = 0.0
+    latency_ms: float | None = None
+
+
+class Score(Record):
+    """How right one request was answered, by the student alone and by the system."""
+
+    request_id: str
+    unit: UnitId
+    student: float
+    teacher: float
+    system: float
+    answered: bool
+    """Whether the student answers it at the calibrated threshold."""
+
+
+class Estimate(Record):
+    """A rate with its doubt."""
+
+    value: float
+    lower: float
+    upper: float
+    kind: BoundKind
+    level: float
+    """Chance, at most, that the interval misses the truth on one given side."""
+    requests: int
+    units: int
+    effective: float
+    """Kish's effective number of units under the weights used."""
+
+
+class Verdict(Record):
+    """One promise, held against the evidence."""
+
+    condition: Literal["bar", "risk", "saving", "latency", "cost"]
+    slice: str = "all"
+    metric: str
+    subject: Literal["system", "student"]
+    """`system`: student above its threshold, teacher below. `student`: it alone answers everything."""
+    reference: Reference
+    bar: float
+    """The promise: at least for `bar` and `saving`, at most for `risk`, `latency` and `cost`."""
+    outcome: Outcome
+    estimate: Estimate | None = None
+    """None when nothing in the slice could be scored."""
+    level: float
+    """Error probability spent on `proven`."""
+    n_max: int = 1
+    """A unit counts for at most so many of its requests."""
+    capped: float = 0.0
+    """Share of requests beyond n_max, which carry no weight."""
+    worst_case: int = 0
+    """Requests scored as wrong because no reference could be had."""
+    more_units: int | None = None
+    """About so many more units would prove it, if the estimate is right; None when none would."""
+    more_days: float | None = None
+    """Days of traffic at the log's own rate that bring `more_units`."""
+    required: bool = True
+    """Part of the release conditions."""
+    exploratory: bool = False
+    """The test had been read before this was asked: informative, but it cannot release."""
+
+
+class CurvePoint(Record):
+    """What one threshold would do, on `calibrate`."""
+
+    threshold: float
+    coverage: float
+    risk: float
+    risk_upper: float
+    teacher_share: float
+    cost_per_1k: float
+    latency_mean_ms: float | None = None
+
+
+class ReliabilityBin(Record):
+    """Of the predictions with about this confidence, how many were right."""
+
+    lower: float
+    upper: float
+    confidence: float
+    accuracy: float
+    n: int
+
+
+class SliceThreshold(Record):
+    """What calibration could certify for one critical slice."""
+
+    slice: str
+    certified: bool
+    answered_units: int
+    errors: int
+    p_value: float
+    more_units: int | None = None
+    more_days: float | None = None
+
+
+class Calibration(Record):
+    """When a candidate may answer: the threshold, and what it was derived from."""
+
+    candidate: str
+    reference: Reference
+    alpha: float
+    delta: float
+    temperature: float = 1.0
+    threshold: float | None
+    """Answer when confidence >= threshold; None: nothing could be certified, the teacher answers all."""
+    coverage: float
+    """Share of `calibrate` requests it answers."""
+    risk: float
+    answered_units: int
+    errors: int
+    p_value: float
+    always_teacher: tuple[str, ...] = ()
+    """Critical slices that could not be certified: the teacher answers them."""
+    slices: tuple[SliceThreshold, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    ece: float
+    brier: float
+    reliability: tuple[ReliabilityBin, ...] = ()
+
+
+class Economics(Record):
+    """What answering costs, per thousand requests and per month at the log's own volume."""
+
+    requests_per_month: float
+    teacher_per_1k: float
+    student_per_1k: float
+    blended_per_1k: float
+    saved_per_month: float
+    spent: float
+    """Dollars this project has paid the teacher so far."""
+    break_even_requests: float | None
+    """Requests after which the saving has paid for what was spent; None when it never does."""
+
+
+class Candidate(Record):
+    """A baseline or a student with everything measured about it."""
+
+    name: str
+    family: Literal["baseline", "student"]
+    kind: str
+    calibration: Calibration
+    verdicts: tuple[Verdict, ...] = ()
+    """Empty when it was not tested: an earlier one in the sequence was not proven."""
+    slices: tuple[SliceResult, ...] = ()
+    economics: Economics | None = None
+    margin: float | None = None
+    """Smallest margin over all conditions on `calibrate`, in standard errors: what it was ordered by."""
+    size_bytes: int | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    train_seconds: float | None = None
+    tested: bool = False
+    proven: bool = False
+
+
+class SliceResult(Record):
+    """One row of the table candidates x slices."""
+
+    slice: str
+    critical: bool
+    requests: int
+    units: int
+    share: float
+    """Of the test's requests."""
+    answered: float
+    """Share of the slice's requests the student answers."""
+    student: Estimate | None
+    system: Estimate | None
+    teacher: Estimate | None
+    always_teacher: bool = False
+
+
+class Decision(Record):
+    """How a run ended."""
+
+    outcome: Literal["baseline", "released", "not_proven", "exploratory"]
+    winner: str | None = None
+    reason: str
+    """One sentence for people."""
+    release: str | None = None
+    """Folder of the release, relative to the project."""
+    level: float
+    """Error probability this decision spent in all."""
+
+
+class Manifest(Record):
+    """What an artefact was made from."""
+
+    stage: str
+    key: str
+    version: int
+    inputs: dict[str, str] = {}
+    """Key of each artefact it was made from."""
+    files: dict[str, str] = {}
+    """Digest of each file it holds."""
+    made_at: datetime
+    seconds: float
+    summary: dict[str, Any] = {}

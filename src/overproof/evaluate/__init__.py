@@ -1,0 +1,1 @@
+"""Hold every candidate against every bar, slice by slice, on evidence nobody has read."""

@@ -1,0 +1,1 @@
+"""Anything that answers over a wire: endpoints, caches, fakes, prices."""

@@ -1,0 +1,1 @@
+"""The maths behind every decision: pure functions on numbers, no I/O."""

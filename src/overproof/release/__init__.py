@@ -1,0 +1,1 @@
+"""Decide what ships, and write it down so that it can be served."""

@@ -1,0 +1,1 @@
+"""One page that tells a run: the verdict first, then everything behind it."""

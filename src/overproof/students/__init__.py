@@ -1,0 +1,1 @@
+"""Small models that learn from the teacher's accepted answers."""

@@ -1,0 +1,1 @@
+"""What an answer means and how right it is."""
