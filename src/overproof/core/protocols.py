@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from overproof.core.types import Completion, Exchange, Message, Prompt, Reading, Record, SetAside
+from overproof.core.types import Completion, EndpointOptions, Exchange, Message, Prompt, Reading, Record, SetAside
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
     from overproof.core.splits import Train, Tune
@@ -120,11 +121,14 @@ class StudentKind(Protocol):
 
 
 class Baseline(Protocol):
-    """An alternative to distilling; it answers prompts and says how sure it is."""
+    """An alternative to distilling: it answers prompts and says how sure it is."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def needs_model(self) -> bool:
-        """Whether `answer` must be handed a model to ask."""
+    def endpoint(self) -> EndpointOptions | None:
+        """The model it must be handed, if it asks one."""
+
+    async def answer(self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None) -> pl.DataFrame:
+        """Return a table of `Prediction`, one row for each of `prompts` (a table of `Prompt`)."""

@@ -26,7 +26,9 @@ TIME = pl.Datetime("us", "UTC")
 @cache
 def schema(kind: type[Record]) -> pl.Schema:
     """Return the columns a table of `kind` has."""
-    return pl.Schema({name: _column(hint) for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__})
+    return pl.Schema(
+        {name: _column(hint) for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__}
+    )
 
 
 def frame(records: Iterable[Record], kind: type[Record]) -> pl.DataFrame:

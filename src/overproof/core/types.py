@@ -23,8 +23,16 @@ Outcome = Literal["proven", "failed", "unproven"]
 BoundKind = Literal["exact", "anytime", "asymptotic"]
 
 
+class _KeywordOnly(msgspec.StructMeta):
+    """msgspec does not hand `kw_only` down to subclasses; this does, so that records may grow in any order."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:  # noqa: ANN401 - msgspec's own signature
+        config.setdefault("kw_only", True)
+        return super().__new__(cls, name, bases, namespace, **config)
+
+
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, forbid_unknown_fields=True):
     """Immutable, keyword-only, and strict about fields it does not know."""
 
 
@@ -181,6 +189,172 @@ class Rejection(Record):
     rule: str
     reason: str
     slices: tuple[str, ...] = ()
+
+
+# --- what each stage found, for the summary and the report ------------------------------------------------------------
+
+
+class Price(Record):
+    """Dollars per million tokens."""
+
+    input: float
+    output: float
+
+
+class EndpointOptions(Record):
+    """An OpenAI-compatible endpoint and one of its models."""
+
+    model: str
+    base_url: str | None = None
+    """`https://host/v1`, or `replay:helpdesk` for the recorded demo models. None: only logged answers can be used."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key; None for endpoints that need none."""
+    price: Price | None = None
+    """None: looked up by model name in a maintained price library."""
+    send_metadata: tuple[str, ...] = ()
+    """Metadata keys sent along when asking; most providers want none."""
+    at_once: int = 16
+    """Requests in flight at most. More is faster until the provider pushes back; it adapts downwards by itself."""
+    timeout_s: float = 60.0
+    """Seconds before one attempt is given up."""
+    attempts: int = 6
+    """Tries for each answer, with growing pauses, before the row is recorded as failed."""
+
+
+class FileRead(Record):
+    """One log file: what it was taken for and what became of its rows."""
+
+    path: str
+    format: str
+    sure: float
+    """How sure the detection was, in [0, 1]; 1 when the contract said so."""
+    rows: int
+    kept: int
+    set_aside: int
+
+
+class LogSummary(Record):
+    """What reading the logs gave."""
+
+    files: tuple[FileRead, ...]
+    reasons: dict[str, int]
+    """Rows set aside, by reason."""
+    redacted: dict[str, int]
+    """Texts in which something was masked, by what it was (email, phone, ...)."""
+    gold: int = 0
+    """Exchanges a right answer is known for."""
+
+
+class PromptSummary(Record):
+    """What the prompt set is made of."""
+
+    exchanges: int
+    """Answered or not, of this task."""
+    out_of_scope: int
+    """Exchanges of other tasks in the same logs, and those without the input."""
+    prompts: int
+    units: int
+    joined_by: tuple[str, ...]
+    """What joined requests into units."""
+    not_joined_by: dict[str, str] = {}
+    """What was left out of the joining, and why."""
+    largest_unit: float
+    """Share of all requests in the largest unit."""
+    windows: Literal["time", "unit hash"]
+    """How the two windows were cut; by hash when there are no usable timestamps."""
+    cut_at: datetime | None = None
+    days: float | None = None
+    """Length of the evaluation window."""
+    requests: dict[str, int]
+    """Requests in each split; `dropped` counts those given up because units merged across splits."""
+    split_units: dict[str, int]
+    n_max: int
+    requests_per_month: float
+    notes: tuple[str, ...] = ()
+    """What a person should know (no timestamps, one huge unit, ...)."""
+
+
+class MatchRow(Record):
+    """One dimension along which the prompt set and live traffic are compared."""
+
+    dimension: str
+    """`slice`, `label`, `length`, `language`, or all of them crossed: `joint`."""
+    total_variation: float
+    """Half the summed difference of shares, in [0, 1]."""
+    expected: float
+    """What two samples of one traffic would show by chance (95th percentile, whole units permuted)."""
+    prompt_set: dict[str, float]
+    live: dict[str, float]
+    """Shares by value in each; empty for `joint`."""
+    flagged: bool
+    """More than chance explains."""
+
+
+class Match(Record):
+    """How far the prompt set is from live traffic."""
+
+    rows: tuple[MatchRow, ...]
+    auc: float
+    """Of a classifier trained to tell the two apart on unseen units: 0.5 when it cannot."""
+    auc_lower: float
+    auc_upper: float
+    prompt_set_requests: int
+    live_requests: int
+
+
+class FunnelRow(Record):
+    """What one rule did to one slice."""
+
+    rule: str
+    slice: str
+    rejected: int
+    reasons: dict[str, int] = {}
+
+
+class Funnel(Record):
+    """From teacher answers to examples: nothing is lost in between."""
+
+    prompts: int
+    completions: int
+    recovered: int
+    """Answers only the normaliser could read."""
+    resampled: int
+    """Prompts that were asked more than once."""
+    rejected: int
+    disagreed: int
+    """Prompts whose samples gave no majority."""
+    examples: int
+    rows: tuple[FunnelRow, ...] = ()
+    by_slice: dict[str, tuple[int, int]] = {}
+    """Prompts in and examples out, by slice."""
+
+
+class Ceiling(Record):
+    """How often the teacher agrees with itself, which no student can beat by more than a square root."""
+
+    pairs: int
+    agreeing: int
+    agreement: float | None
+    """None when nothing was asked twice."""
+    upper: float
+    """Upper bound of the agreement any student can reach against one teacher sample."""
+    level: float
+    source: str
+    """Where the pairs come from: repeats in the log, or asked again."""
+
+
+class Spending(Record):
+    """What the teacher's answers cost."""
+
+    reused: int
+    """Answers taken from the logs."""
+    cached: int
+    """Answers bought in earlier runs."""
+    bought: int
+    failed: int
+    usd: float
+    """Spent in this run."""
+    usd_all_runs: float
 
 
 # --- what a candidate says, and what it is worth ------------------------------------------------------------------------

@@ -1,0 +1,186 @@
+"""The contract, `overproof.toml`: the sum of every stage's options, strict; all the rest derives from it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from overproof.calibrate.options import CalibrateOptions
+from overproof.core.errors import ContractError, UserError
+from overproof.core.types import Record
+from overproof.evaluate.options import Bar, ProofOptions, RiskOptions, TargetOptions
+from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
+from overproof.prompts.options import PromptsOptions, SliceOptions
+from overproof.release.options import ReleaseOptions
+from overproof.report.options import ReportOptions
+from overproof.students.options import TrainingOptions
+from overproof.tasks.options import TaskOptions
+from overproof.teacher.options import BudgetOptions, SamplingOptions, TeacherOptions
+
+FILE = "overproof.toml"
+
+
+class Contract(Record):
+    """Everything promised, and everything that was left at its default."""
+
+    task: TaskOptions
+    teacher: TeacherOptions
+    logs: tuple[LogSource, ...]
+    gold: GoldOptions | None = None
+    slices: tuple[SliceOptions, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    targets: TargetOptions = TargetOptions()
+    risk: RiskOptions = RiskOptions()
+    proof: ProofOptions = ProofOptions()
+    prompts: PromptsOptions = PromptsOptions()
+    privacy: PrivacyOptions = PrivacyOptions()
+    sampling: SamplingOptions = SamplingOptions()
+    filters: tuple[dict[str, Any], ...] = ({"rule": "finish_reason"}, {"rule": "refusal"}, {"rule": "label_set"})
+    """`[[filters]]`: rules in order; each names its `rule`, the rest are the rule's own options."""
+    baselines: tuple[dict[str, Any], ...] = ({"kind": "majority"}, {"kind": "answer_cache"})
+    """`[[baselines]]`: each names its `kind`."""
+    students: tuple[dict[str, Any], ...]
+    """`[[students]]`: the ladder, smallest to largest, at least two; each names its `kind`."""
+    training: TrainingOptions = TrainingOptions()
+    calibrate: CalibrateOptions = CalibrateOptions()
+    release: ReleaseOptions = ReleaseOptions()
+    budget: BudgetOptions = BudgetOptions()
+    report: ReportOptions = ReportOptions()
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        """Names of the critical slices."""
+        return tuple(each.name for each in self.slices if each.critical)
+
+
+def load(path: Path) -> Contract:
+    """Read and check a contract; every fault is a `ContractError` that names the place and the fix."""
+    if not path.is_file():
+        raise UserError(f"there is no {path}: write one with `overproof init NAME --from LOGS`")
+    return parse(path.read_bytes())
+
+
+def parse(data: bytes) -> Contract:
+    """Return the contract that `data` (TOML) holds."""
+    try:
+        contract = msgspec.toml.decode(data, type=Contract)
+    except msgspec.ValidationError as wrong:
+        raise _explained(str(wrong)) from wrong
+    except ValueError as wrong:  # not TOML at all; msgspec hands on the parser's own message
+        raise ContractError("the file", f"is not TOML: {wrong}") from wrong
+    for where, fault in _faults(contract):
+        raise ContractError(where, fault)
+    return contract
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a contract, for editors."""
+    return msgspec.json.schema(Contract)
+
+
+def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Yield what types alone cannot say."""
+    if contract.task.kind in ("extract", "generate"):
+        yield "task.kind", f"{contract.task.kind!r} is not here yet; this version does 'classify'"
+    if contract.task.kind == "classify" and len(set(contract.task.labels)) < 2:
+        yield "task.labels", "needs at least two different labels; a task with one answer needs no model"
+    if not contract.logs:
+        yield "logs", "needs at least one [[logs]] table with a `path`"
+    if len(contract.students) < 2:
+        yield "students", "needs at least two [[students]] tables: size is measured, not guessed"
+    yield from _slice_faults(contract)
+    yield from _number_faults(contract)
+    for i, bar in enumerate(contract.bars):
+        yield from _bar_faults(contract, bar, f"bars[{i}]")
+    if contract.proof.reference == "gold" and contract.gold is None and not _inline_gold(contract):
+        yield "proof.reference", "is 'gold', but there is no [gold] table that says where the right answers are"
+
+
+def _inline_gold(contract: Contract) -> bool:
+    """The plain pairs form may carry gold in its own rows."""
+    return any(source.format in ("pairs", "parquet", "auto") for source in contract.logs)
+
+
+def _slice_faults(contract: Contract) -> Iterator[tuple[str, str]]:
+    derived = ("all", "new", "repeat")
+    names = [each.name for each in contract.slices]
+    for i, name in enumerate(names):
+        if name in derived:
+            yield f"slices[{i}].name", f"{name!r} is derived by itself; choose another name"
+        if name in names[:i]:
+            yield f"slices[{i}].name", f"{name!r} is there twice"
+
+
+def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
+    shares = {
+        "risk.alpha": contract.risk.alpha,
+        "proof.confidence": contract.proof.confidence,
+        "prompts.tune_share": contract.prompts.tune_share,
+        "prompts.test_share": contract.prompts.test_share,
+        "prompts.similarity": contract.prompts.similarity,
+    }
+    for where, value in shares.items():
+        if not 0 < value < 1:
+            yield where, f"is {value}, and must lie between 0 and 1"
+    if not 0 < contract.prompts.evaluation_share <= 0.5:
+        yield "prompts.evaluation_share", f"is {contract.prompts.evaluation_share}, and must lie between 0 and 0.5"
+    if not 0 <= contract.release.min_saving < 1:
+        yield "release.min_saving", f"is {contract.release.min_saving}, and must lie between 0 and 1"
+    if contract.proof.n_max is not None and contract.proof.n_max < 1:
+        yield "proof.n_max", "must be at least 1"
+    if contract.sampling.critical < 1:
+        yield "sampling.critical", "must be at least 1"
+    if contract.budget.usd < 0:
+        yield "budget.usd", "cannot be negative"
+
+
+def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str, str]]:
+    known = {"all", "new", "repeat", *(each.name for each in contract.slices)}
+    if bar.slice not in known:
+        yield f"{where}.slice", f"no slice is called {bar.slice!r}; there are: {', '.join(sorted(known))}"
+    if (bar.at_least is None) == (bar.within is None):
+        yield where, 'needs `at_least`, or `within` with `of = "teacher"`: one of the two'
+    if bar.within is not None and bar.of is None:
+        yield where, '`within` needs `of = "teacher"`'
+    if bar.within is not None and contract.proof.reference == "teacher":
+        yield (
+            where,
+            "`within ... of teacher` compares two models and so needs a third opinion: set proof.reference = 'gold'",
+        )
+    if bar.at_least is not None and not 0 < bar.at_least < 1:
+        yield f"{where}.at_least", f"is {bar.at_least}, and must lie between 0 and 1"
+
+
+def _explained(message: str) -> ContractError:
+    """Turn msgspec's message into one that lists what is known at that place."""
+    text, _, path = message.partition(" - at `")
+    path = path.rstrip("`")
+    where = re.sub(r"\[\.\.\.\]", "[]", path.removeprefix("$").removeprefix(".")) or "top level"
+    unknown = re.search(r"unknown field `(.+)`", text)
+    if unknown is None:
+        return ContractError(where, text[:1].lower() + text[1:])
+    known = _fields_at(path)
+    close = difflib.get_close_matches(unknown[1], known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return ContractError(where, f"does not know {unknown[1]!r}{hint} Known here: {', '.join(known)}")
+
+
+def _fields_at(path: str) -> list[str]:
+    """Return the fields of the record that `path` ($.a.b[...]) leads to."""
+    kind: Any = Contract
+    for step in re.findall(r"\.([A-Za-z_]+)", path):
+        kind = _record_in(get_type_hints(kind)[step])
+    return sorted(kind.__struct_fields__)
+
+
+def _record_in(hint: Any) -> Any:  # noqa: ANN401 - a type expression is anything
+    """Return the record class inside `X | None` or `tuple[X, ...]`."""
+    if get_origin(hint) in (Union, types.UnionType, tuple):
+        return next(found for found in map(_record_in, get_args(hint)) if hasattr(found, "__struct_fields__"))
+    return hint
