@@ -357,7 +357,7 @@ class Spending(Record):
     usd_all_runs: float
 
 
-# --- what a candidate says, and what it is worth ------------------------------------------------------------------------
+# --- what a candidate says, and what it is worth ------------------------------------------------------------------
 
 
 class Prediction(Record):
