@@ -1,0 +1,44 @@
+# Two commands: `make demo` shows it, `make test` proves it. Everything else is for developers.
+PYTHON ?= python3
+DEMO := .venv-demo
+DEV := .venv
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint types check bench bench-students bench-proof clean
+
+demo: $(DEMO)/installed
+	$(DEMO)/bin/overproof demo overproof-demo
+	cp overproof-demo/report.html report.html
+
+test: $(DEV)/installed
+	$(DEV)/bin/python -m pytest -n 2 --dist loadgroup
+
+lint: $(DEV)/installed
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/lint-imports
+
+types: $(DEV)/installed
+	$(DEV)/bin/mypy
+
+check: lint types test
+
+$(DEMO)/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
+	$(call make-venv,$(DEMO))
+	$(DEMO)/bin/pip install --quiet --force-reinstall --no-deps . && $(DEMO)/bin/pip install --quiet .
+	touch $@
+
+$(DEV)/installed: pyproject.toml
+	$(call make-venv,$(DEV))
+	$(DEV)/bin/pip install --quiet --editable . --group dev
+	touch $@
+
+# --group needs pip 25.1 or newer, which the interpreter may not bring.
+define make-venv
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Overproof needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
+	$(1)/bin/pip install --quiet --upgrade 'pip>=25.1'
+endef
+
+clean:
+	rm -rf $(DEMO) $(DEV) overproof-demo report.html build dist

@@ -1,0 +1,123 @@
+"""What the commands print: results to stdout, talk to stderr, JSON when asked."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+if TYPE_CHECKING:
+    from overproof.pipeline.init import Started
+    from overproof.pipeline.plan import Plan
+    from overproof.pipeline.run import Outcome
+    from overproof.pipeline.status import Status
+
+
+def as_json_text(value: object) -> str:
+    """Return any record as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
+
+
+class Talking:
+    """Tells a person on stderr how a run goes: a line for each stage, redrawn while it works when that is a terminal."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._drawn = 0.0
+        self._made_any = False
+
+    def began(self, stage: str) -> None:
+        """Show that a stage has begun."""
+        self._made_any = True
+        self._redraw(f"  {stage:<10} ...")
+
+    def step(self, stage: str, text: str, done: int = 0, total: int | None = None) -> None:
+        """Show how far it is, a few times a second at most."""
+        now = perf_counter()
+        if now - self._drawn < 0.1:
+            return
+        self._drawn = now
+        count = f"{done}/{total}" if total else (f"{done}" if done else "")
+        self._redraw(f"  {stage:<10} {count} {text}")
+
+    def ended(self, stage: str, seconds: float, *, fresh: bool) -> None:
+        """Leave one line for the stage; stages that were fresh are only worth one when others were made."""
+        if fresh:
+            return
+        self._redraw("")
+        typer.echo(f"  {stage:<10} {seconds:6.1f} s", err=True)
+
+    def _redraw(self, line: str) -> None:
+        if self._live:
+            sys.stderr.write(f"\r\x1b[K{line[:110]}")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Talking]:
+    """Yield a listener that leaves the terminal as it found it."""
+    talking = Talking()
+    try:
+        yield talking
+    finally:
+        talking._redraw("")  # noqa: SLF001 - its own module
+
+
+def finished(outcome: Outcome, project: Path, *, as_json: bool) -> None:
+    """Print how a run ended."""
+    if as_json:
+        typer.echo(as_json_text(outcome))
+        return
+    typer.echo(outcome.summary.rstrip("\n"))
+    typer.echo(f"\nThe whole story: {project / outcome.report}")
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Print what a run would do and spend."""
+    if as_json:
+        typer.echo(as_json_text(plan))
+        return
+    for step in plan.steps:
+        typer.echo(f"  {step.stage:<10} {step.state:<6} {step.because}")
+    if plan.answers_to_buy:
+        typer.echo(f"\nTo buy: {plan.answers_to_buy} answers for at most ${plan.usd:.2f}.")
+    else:
+        typer.echo("\nNothing to buy.")
+    verdict = "within" if plan.within_budget else "MORE THAN"
+    typer.echo(f"Spent so far ${plan.spent:.2f}; {verdict} the budget of ${plan.budget:.2f}.")
+
+
+def show_status(status: Status, *, as_json: bool) -> None:
+    """Print how the last run ended."""
+    if as_json:
+        typer.echo(as_json_text(status))
+        return
+    typer.echo(status.decision.reason)
+    if status.release:
+        typer.echo(f"Release: {status.release}")
+    if status.stale:
+        typer.echo(f"Changed since: {', '.join(status.stale)} would be made again by `overproof run`.")
+    else:
+        typer.echo("Nothing has changed since.")
+
+
+def show_init(started: Started, *, as_json: bool) -> None:
+    """Print what was found and what to do next."""
+    if as_json:
+        typer.echo(as_json_text(started))
+        return
+    typer.echo(f"Wrote {started.path}: {len(started.labels)} labels, teacher {started.teacher!r}, {started.exchanges} calls.")
+    for note in started.notes:
+        typer.echo(f"  {note}")
+    typer.echo(f"Next: read it, set `terms`, then `overproof plan --project {Path(started.path).parent}` and `overproof run`.")
+
+
+def show_report(path: Path, *, as_json: bool) -> None:
+    """Print where the report is."""
+    typer.echo(as_json_text({"report": str(path)}) if as_json else str(path))

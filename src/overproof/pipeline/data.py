@@ -1,0 +1,115 @@
+"""Make the stages `logs` and `prompts`: from the user's files to a prompt set."""
+
+from __future__ import annotations
+
+import msgspec
+import polars as pl
+
+from overproof.core.splits import Calibrate, Test, Train, Tune
+from overproof.core.store import Making, write_json
+from overproof.core.types import LogSummary, Match, PromptSummary
+from overproof.logs.read import read
+from overproof.pipeline.progress import Listener
+from overproof.pipeline.project import Project
+from overproof.pipeline.task import task_of
+from overproof.proof.power import suggest_n_max
+from overproof.prompts.build import build
+
+
+def make_logs(project: Project, making: Making, listen: Listener) -> None:
+    """Read every file into one table of exchanges, and one of rows set aside."""
+    contract = project.contract
+    logged = read(
+        contract.logs,
+        project.root,
+        contract.privacy,
+        contract.gold,
+        progress=lambda path, rows: listen.step("logs", path, rows),
+    )
+    logged.exchanges.write_parquet(making.folder / "exchanges.parquet")
+    logged.set_aside.write_parquet(making.folder / "set_aside.parquet")
+    write_json(making.folder / "summary.json", logged.summary)
+    making.summary = {"exchanges": logged.exchanges.height, "set_aside": logged.set_aside.height}
+
+
+def make_prompts(project: Project, making: Making, listen: Listener) -> None:
+    """Deal the exchanges of this task to units, windows and splits."""
+    contract = project.contract
+    exchanges = pl.read_parquet(project.folder("logs") / "exchanges.parquet")
+    remembered = pl.read_parquet(project.assignments) if project.assignments.exists() else None
+    listen.step("prompts", f"{exchanges.height} exchanges")
+    built = build(
+        exchanges,
+        contract.task,
+        contract.teacher.names,
+        contract.prompts,
+        contract.slices,
+        remembered=remembered,
+        read=task_of(contract).read,
+    )
+    summary = msgspec.structs.replace(built.summary, n_max=contract.proof.n_max or _n_max(project, built.requests))
+    built.prompts.write_parquet(making.folder / "prompts.parquet")
+    built.requests.write_parquet(making.folder / "requests.parquet")
+    built.assignments.write_parquet(making.folder / "assignments.parquet")
+    write_json(making.folder / "summary.json", summary)
+    write_json(making.folder / "match.json", built.match)
+    making.summary = {"prompts": summary.prompts, "units": summary.units, "n_max": summary.n_max}
+
+
+def _n_max(project: Project, requests: pl.DataFrame) -> int:
+    """Choose n_max from the training window alone, before anything of the evaluation window is scored."""
+    contract = project.contract
+    counts = requests.filter(pl.col("window") == "training").group_by("unit").len()["len"].to_numpy()
+    bars = [bar.at_least for bar in contract.bars if bar.at_least is not None]
+    return suggest_n_max(counts, max(bars, default=0.9), 1 - contract.proof.confidence)
+
+
+# What the other stages read:
+
+
+def exchanges(project: Project) -> pl.DataFrame:
+    """Every call found in the logs."""
+    return pl.read_parquet(project.folder("logs") / "exchanges.parquet")
+
+
+def set_aside(project: Project) -> pl.DataFrame:
+    """Every row that could not be read."""
+    return pl.read_parquet(project.folder("logs") / "set_aside.parquet")
+
+
+def log_summary(project: Project) -> LogSummary:
+    """What reading the logs gave."""
+    return msgspec.json.decode((project.folder("logs") / "summary.json").read_bytes(), type=LogSummary)
+
+
+def prompts(project: Project) -> pl.DataFrame:
+    """Table of distinct prompts."""
+    return pl.read_parquet(project.folder("prompts") / "prompts.parquet")
+
+
+def requests(project: Project) -> pl.DataFrame:
+    """Table of requests."""
+    return pl.read_parquet(project.folder("prompts") / "requests.parquet")
+
+
+def prompt_summary(project: Project) -> PromptSummary:
+    """What the prompt set is made of."""
+    return msgspec.json.decode((project.folder("prompts") / "summary.json").read_bytes(), type=PromptSummary)
+
+
+def match(project: Project) -> Match:
+    """How far the prompt set is from live traffic."""
+    return msgspec.json.decode((project.folder("prompts") / "match.json").read_bytes(), type=Match)
+
+
+def examples(project: Project) -> tuple[Train, Tune]:
+    """Return the accepted examples, each split as its own type."""
+    table = pl.read_parquet(project.folder("filters") / "examples.parquet")
+    return Train(table.filter(pl.col("split") == "train")), Tune(table.filter(pl.col("split") == "tune"))
+
+
+def evidence(project: Project) -> tuple[Calibrate, Test]:
+    """Return the evidence, each split as its own type."""
+    from overproof.pipeline.evidence import evidence_of
+
+    return Calibrate(evidence_of(project, "calibrate")), Test(evidence_of(project, "test"))

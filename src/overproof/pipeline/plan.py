@@ -1,0 +1,71 @@
+"""Say what a run would do and what it would spend, stage by stage, without asking anybody anything."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from overproof.core.types import Record
+from overproof.pipeline.progress import Listener, Silent
+from overproof.pipeline.project import Project
+from overproof.pipeline.run import make, only_one
+from overproof.pipeline.stages import STAGES
+from pathlib import Path
+
+
+class Step(Record):
+    """What a run would do with one stage."""
+
+    stage: str
+    state: Literal["fresh", "stale"]
+    because: str
+
+
+class Plan(Record):
+    """What a run would do, and spend at most."""
+
+    steps: tuple[Step, ...]
+    answers_to_buy: int
+    usd: float
+    """Estimate for the teacher, if every answer were as long as allowed."""
+    spent: float
+    """Dollars spent so far, over all runs."""
+    budget: float
+    within_budget: bool
+
+
+def plan(root: Path, listen: Listener | None = None) -> Plan:
+    """Return what a run would do; reads the logs and deals the prompt set if they are new, for that is free and priced by."""
+    project = Project(root)
+    steps = tuple(_step(project, stage.name, stage.inputs) for stage in STAGES)
+    with only_one(project):
+        for stage in STAGES[:2]:
+            if not project.fresh(stage.name):
+                make(project, stage, listen or Silent())
+    from overproof.pipeline.answers import shopping
+    from overproof.pipeline.asking import spent
+
+    contract = project.contract
+    if project.fresh("teacher"):
+        count, usd = 0, 0.0
+    else:
+        basket = shopping(project)
+        count, usd = basket.to_buy, basket.estimate
+    so_far = spent(project)
+    return Plan(
+        steps=steps,
+        answers_to_buy=count,
+        usd=usd,
+        spent=so_far,
+        budget=contract.budget.usd,
+        within_budget=count == 0 or so_far + usd <= contract.budget.usd,
+    )
+
+
+def _step(project: Project, stage: str, inputs: tuple[str, ...]) -> Step:
+    if project.fresh(stage):
+        return Step(stage=stage, state="fresh", because="nothing it reads has changed")
+    if not (project.store.root / stage).is_dir():
+        return Step(stage=stage, state="stale", because="never made")
+    stale = [name for name in inputs if name != "files" and not project.fresh(name)]
+    because = f"{', '.join(stale)} will change" if stale else "its files or its part of the contract have changed"
+    return Step(stage=stage, state="stale", because=because)

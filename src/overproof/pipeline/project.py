@@ -1,0 +1,74 @@
+"""A project on disk: the contract, and where everything lies."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from overproof.contract import FILE, Contract, load
+from overproof.core.store import Store
+from overproof.pipeline import files, stages
+
+
+class Project:
+    """A folder with an `overproof.toml`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = Store(root / ".overproof")
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract, read once and checked."""
+        return load(self.root / FILE)
+
+    @cached_property
+    def contract_bytes(self) -> bytes:
+        """The contract as the user wrote it."""
+        return (self.root / FILE).read_bytes()
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The key of every stage's artefact, as things stand now."""
+        return stages.keys(self.contract, files.fingerprint(self.contract, self.root, self.store.root / "files.json"))
+
+    def folder(self, stage: str) -> Path:
+        """Where the stage's artefact is, or would be."""
+        return self.store.folder(stage, self.keys[stage])
+
+    def fresh(self, stage: str) -> bool:
+        """Whether the stage's artefact is there, whole, and made from what is there now."""
+        manifest = self.store.manifest(stage, self.keys[stage])
+        return manifest is not None and all((self.folder(stage) / name).exists() for name in manifest.files)
+
+    # State that outlives artefacts, and must never be made again:
+
+    @property
+    def answers(self) -> Path:
+        """Folder of paid-for answers, one append-only file for each model asked."""
+        return self.store.root / "answers"
+
+    @property
+    def ledger(self) -> Path:
+        """What has been decided on which test units."""
+        return self.store.root / "ledger.jsonl"
+
+    @property
+    def assignments(self) -> Path:
+        """Which request was dealt to which split, once a decision has been taken on it."""
+        return self.store.root / "assignments.parquet"
+
+    @property
+    def last(self) -> Path:
+        """How the last run ended."""
+        return self.store.root / "last_run.json"
+
+    @property
+    def report(self) -> Path:
+        """The page people read."""
+        return self.root / "report.html"
+
+    @property
+    def releases(self) -> Path:
+        """Releases, one folder each."""
+        return self.root / "releases"

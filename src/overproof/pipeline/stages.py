@@ -1,0 +1,129 @@
+"""The stages in their order: what each is made from, and which part of the contract it reads.
+
+Light on purpose: a run with nothing to do imports this and no table library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from overproof.contract import Contract
+from overproof.core.store import content_key
+from overproof.core.types import Record
+
+Options = Callable[[Contract], Any]
+
+
+class Stage(Record):
+    """One step of the road."""
+
+    name: str
+    version: int
+    """Raised when the same inputs would give another result; older artefacts are then stale."""
+    inputs: tuple[str, ...]
+    reads: Options
+    """The part of the contract that its result depends on, and nothing else."""
+
+
+def _asking(contract: Contract) -> list[Any]:
+    """What of the teacher changes its answers: not how fast it is asked."""
+    teacher = contract.teacher
+    return [teacher.model, teacher.also_answers_as, teacher.base_url, teacher.price, teacher.send_metadata]
+
+
+def _promises(contract: Contract) -> list[Any]:
+    return [
+        contract.bars,
+        contract.risk,
+        contract.proof,
+        contract.targets,
+        contract.release,
+        contract.calibrate,
+        contract.slices,
+        contract.gold.missing if contract.gold else None,
+        contract.prompts.seed,
+        contract.teacher.price,
+    ]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="logs",
+        version=1,
+        inputs=("files",),
+        reads=lambda c: [c.logs, c.gold and [c.gold.path, c.gold.on, c.gold.field], c.privacy],
+    ),
+    Stage(
+        name="prompts",
+        version=1,
+        inputs=("logs",),
+        reads=lambda c: [c.task, c.prompts, c.slices, sorted(c.teacher.names), c.proof.n_max, c.bars, c.proof.confidence],
+    ),
+    Stage(
+        name="teacher",
+        version=1,
+        inputs=("prompts",),
+        reads=lambda c: [_asking(c), c.teacher.ceiling, c.sampling, c.critical, c.task.kind, c.task.labels],
+    ),
+    Stage(
+        name="filters",
+        version=1,
+        inputs=("prompts", "teacher"),
+        reads=lambda c: [c.filters, c.task.kind, c.task.labels],
+    ),
+    Stage(
+        name="baselines",
+        version=1,
+        inputs=("prompts", "teacher", "filters"),
+        reads=lambda c: [c.baselines, _promises(c)],
+    ),
+    Stage(
+        name="students",
+        version=1,
+        inputs=("prompts", "filters"),
+        reads=lambda c: [c.students, c.training, c.task.labels, c.release.core_hour_usd],
+    ),
+    Stage(
+        name="calibrate",
+        version=1,
+        inputs=("prompts", "teacher", "students"),
+        reads=_promises,
+    ),
+    Stage(
+        name="evaluate",
+        version=1,
+        inputs=("prompts", "teacher", "students", "calibrate", "baselines"),
+        reads=_promises,
+    ),
+    Stage(
+        name="release",
+        version=1,
+        inputs=("evaluate", "students", "calibrate", "baselines"),
+        reads=lambda c: [c.task, c.privacy],
+    ),
+    Stage(
+        name="report",
+        version=1,
+        inputs=("logs", "prompts", "teacher", "filters", "baselines", "students", "calibrate", "evaluate", "release"),
+        reads=lambda c: [c.report, c.task, c.bars, c.slices],
+    ),
+)
+
+NAMES = tuple(stage.name for stage in STAGES)
+BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
+"""Stages a run leaves out when a baseline was proven."""
+
+
+def keys(contract: Contract, files: str) -> dict[str, str]:
+    """Return the key of every stage's artefact, given the digest of all files read."""
+    found: dict[str, str] = {"files": files}
+    for stage in STAGES:
+        made_from = {name: found[name] for name in stage.inputs}
+        found[stage.name] = content_key(stage.name, stage.version, made_from, stage.reads(contract))
+    return found
+
+
+def item_key(stage: str, version: int, inputs: Mapping[str, str], options: object) -> str:
+    """Return the key of one item within a stage (one student): what changes one leaves its neighbours fresh."""
+    return content_key(f"{stage} item", version, inputs, options)

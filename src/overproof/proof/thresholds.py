@@ -1,0 +1,185 @@
+"""Learn-then-Test: at which confidence may a student answer, so that its errors stay below alpha?
+
+Evidence is one pre-drawn request per unit, so errors among the answered are binomial given how many were answered and
+tails are **exact**. A request is answered when its confidence is at or above the threshold: ties are answered.
+Angelopoulos, Bates, Candès, Jordan & Lei (2021), "Learn then Test", with two of its sequential procedures.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from overproof.core.types import Record
+from overproof.proof.binomial import least_units, tail, units_needed_at_most
+
+Floats = NDArray[np.float64]
+
+_BONFERRONI = 12
+"""Thresholds of the grid that the Bonferroni procedure tests; fixed, like the grid."""
+
+
+class Certified(Record):
+    """The most lenient threshold proven to keep the error rate among the answered at or below alpha."""
+
+    threshold: float | None
+    """Answer when confidence >= threshold; None: nothing could be certified."""
+    answered: int
+    """Units answered at the threshold (at the strictest one when there is none)."""
+    errors: int
+    """Of those."""
+    p_value: float
+    """Exact tail at the same threshold."""
+    level: float
+    """That the p-value had to meet; the whole procedure spends `delta`."""
+    procedure: Literal["fixed_sequence", "bonferroni"] | None
+    """Which of the two procedures reached it."""
+
+
+class Counts(Record):
+    """What each threshold answers in each slice: arrays of shape (slices, thresholds)."""
+
+    answered: NDArray[np.int64]
+    errors: NDArray[np.int64]
+
+
+def count(confidence: ArrayLike, correct: ArrayLike, slices: ArrayLike, grid: ArrayLike) -> Counts:
+    """Count answered requests and errors among them, for every slice and threshold in one pass.
+
+    Args:
+        confidence: shape (n,), finite.
+        correct: shape (n,), 0 or 1.
+        slices: codes from 0, shape (n,); or membership, shape (n, k), boolean, where slices may overlap.
+        grid: thresholds, shape (g,), ascending.
+
+    Raises:
+        ValueError: shapes that do not fit, a confidence that is not a number, a grid that is not ascending.
+    """
+    c, wrong, thresholds = np.asarray(confidence), ~np.asarray(correct, dtype=bool), np.asarray(grid, dtype=np.float64)
+    if c.ndim != 1 or c.shape != wrong.shape or len(c) != len(np.asarray(slices)):
+        raise ValueError("confidence, correct and slices must have one row for each request")
+    if np.isnan(c).any():
+        raise ValueError("a confidence is not a number; it would count as answered by every threshold")
+    if thresholds.ndim != 1 or not np.all(np.diff(thresholds) >= 0):
+        raise ValueError("the grid must be ascending")
+    # Bin j holds what reaches threshold j-1 but not j; bin 0 what reaches none.
+    place, width = np.searchsorted(thresholds, c, side="right"), len(thresholds) + 1
+    rows, codes, k = _members(np.asarray(slices))
+    if rows is not None:
+        place, wrong = place[rows], wrong[rows]
+    cell = codes * width + place
+    return Counts(answered=_from_the_top(cell, k, width), errors=_from_the_top(cell[wrong], k, width))
+
+
+def _members(slices: NDArray[np.generic]) -> tuple[NDArray[np.intp] | None, NDArray[np.intp], int]:
+    """Return (row, code) of every membership and the number of slices; rows is None for one slice per row."""
+    if slices.ndim == 2:
+        rows, codes = np.nonzero(slices)
+        return rows, codes, slices.shape[1]
+    if slices.ndim != 1 or slices.dtype.kind not in "iu":
+        raise ValueError("slices are whole numbers from 0, or a boolean matrix (requests, slices)")
+    codes = slices.astype(np.intp)
+    if codes.min(initial=0) < 0:
+        raise ValueError("slices are numbered from 0")
+    return None, codes, int(codes.max(initial=-1)) + 1
+
+
+def _from_the_top(cell: NDArray[np.intp], k: int, width: int) -> NDArray[np.int64]:
+    counts = np.bincount(cell, minlength=k * width).reshape(k, width)
+    return counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
+
+
+def table(confidence: ArrayLike, correct: ArrayLike, slices: ArrayLike, grid: ArrayLike, alpha: float) -> Floats:
+    """Return exact p-values of "the error rate among the answered is `alpha` or more", shape (slices, thresholds).
+
+    P(Bin(answered, alpha) <= errors); 1 where nothing is answered. Arguments and errors as for `count`.
+    """
+    counts = count(confidence, correct, slices, grid)
+    return tail(counts.errors, counts.answered, alpha)
+
+
+def grid_from_tune(
+    tune_confidence: ArrayLike, n_calibrate_units: int, start_units: int = 200, points: int = 50, least: int = 72
+) -> Floats:
+    """Return thresholds, ascending and distinct, at evenly spaced coverages, read from `tune` alone.
+
+    The strictest is where about `start_units` of `n_calibrate_units` would be answered. With fewer than twice as many
+    units it is where half would be, but not fewer than `least` (`binomial.least_units` of alpha and its level: fewer
+    cannot certify anything). The most lenient is the lowest confidence of `tune`. A threshold of 0 is left out: confidence 0
+    says that there is no answer. Empty when `tune` is.
+    """
+    c = np.asarray(tune_confidence, dtype=np.float64)
+    if np.isnan(c).any():
+        raise ValueError("a confidence is not a number")
+    if not c.size:
+        return c
+    start = min(start_units, max(least, n_calibrate_units / 2)) / max(n_calibrate_units, 1)
+    coverage = np.linspace(min(start, 1.0), 1.0, points)
+    grid = np.unique(np.quantile(c, 1.0 - coverage, method="lower"))
+    return grid[grid > 0]
+
+
+def certify(confidence: ArrayLike, correct: ArrayLike, grid: ArrayLike, alpha: float, delta: float) -> Certified:
+    """Return the most lenient threshold whose error rate among the answered is proven to be at most `alpha`.
+
+    Two procedures share `delta`: a fixed sequence from strict to lenient, each at delta / 2, until the first that is
+    not proven; and a Bonferroni grid of at most 12 thresholds, each at delta / 2 / their number, which an unlucky start
+    cannot stop. The more lenient result is kept. The chance that the true rate exceeds `alpha` is at most `delta`.
+    Requests are one per unit; `grid` was fixed without them (`grid_from_tune`). Errors as for `count`.
+    """
+    if not (0 < delta < 1 and 0 < alpha < 1):
+        raise ValueError("alpha and delta lie strictly between 0 and 1")
+    thresholds = np.asarray(grid, dtype=np.float64)
+    counts = count(confidence, correct, np.zeros(len(np.asarray(confidence)), dtype=np.intp), thresholds)
+    if not len(thresholds) or not len(counts.answered):
+        return Certified(threshold=None, answered=0, errors=0, p_value=1.0, level=delta / 2, procedure=None)
+    answered, errors = counts.answered[0], counts.errors[0]
+    p = tail(errors, answered, alpha)
+    sequence, spread = _fixed_sequence(p, delta / 2), _bonferroni(p, delta / 2)
+    won = min(sequence, spread)
+    none = won == len(p)
+    at = min(won, len(p) - 1)
+    return Certified(
+        threshold=None if none else float(thresholds[at]),
+        answered=int(answered[at]),
+        errors=int(errors[at]),
+        p_value=float(p[at]),
+        level=delta / 2 if none or sequence == won else delta / 2 / len(_spread(len(p))),
+        procedure=None if none else "fixed_sequence" if sequence == won else "bonferroni",
+    )
+
+
+def _fixed_sequence(p: Floats, level: float) -> int:
+    """Return the index of the last threshold proven, counted from the strict end; len(p) when the first is not."""
+    failed = np.flatnonzero(p > level)
+    return int(failed[-1]) + 1 if len(failed) else 0
+
+
+def _bonferroni(p: Floats, level: float) -> int:
+    """Return the index of the most lenient threshold of the spread that is proven; len(p) when none is."""
+    tested = _spread(len(p))
+    proven = tested[p[tested] <= level / len(tested)]
+    return int(proven[0]) if len(proven) else len(p)
+
+
+def _spread(points: int) -> NDArray[np.intp]:
+    return np.unique(np.linspace(0, points - 1, min(_BONFERRONI, points)).round().astype(np.intp))
+
+
+def units_to_certify(answered: int, errors: int, units: int, alpha: float, delta: float) -> int | None:
+    """Return about how many more units would certify, at the error rate and coverage seen; 0 when enough were seen.
+
+    `answered` of `units` were answered at the threshold in question, `errors` of them wrongly; the level is delta / 2,
+    that of `certify`. With nothing answered: as if every unit were, without an error. None when the rate seen is at
+    or above `alpha`.
+    """
+    if not 0 <= errors <= answered <= units:
+        raise ValueError("counts must satisfy 0 <= errors <= answered <= units")
+    if not answered:
+        return least_units(alpha, delta / 2)
+    if float(tail(errors, answered, alpha)) <= delta / 2:
+        return 0
+    needed = units_needed_at_most(errors / answered, alpha, delta / 2)
+    return None if needed is None else max(1, int(np.ceil((needed - answered) * units / answered)))

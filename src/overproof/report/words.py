@@ -1,0 +1,212 @@
+"""How figures are put into words: the same ones on the page and in the terminal.
+
+Bounds are rounded outwards, so that a printed interval never promises more than the computed one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from overproof.core.types import Candidate, Estimate, SliceResult, Verdict
+
+Quantity = Literal["share", "points", "ms", "usd"]
+
+SYMBOLS = {"proven": "✓", "failed": "✕", "unproven": "○", "not tested": "–"}
+"""Beside the word, never instead of it: colour alone says nothing."""
+
+KINDS = {
+    "exact": "exact (binomial)",
+    "anytime": "anytime-valid (betting)",
+    "asymptotic": "asymptotic (describes, does not decide)",
+}
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Return `text` without control characters, text-direction overrides and halves of characters."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def percent(share: float | None) -> str:
+    """Return a share as a percentage with one decimal; tiny and nearly whole shares are not rounded away."""
+    if share is None or math.isnan(share):
+        return "–"
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    if 0.9995 < share < 1:
+        return ">99.9%"
+    return f"{100 * share:.1f}%"
+
+
+def exactly(share: float) -> str:
+    """Return a promised share or a level with the digits it was given."""
+    return f"{round(100 * share, 6):.6g}%"
+
+
+def dollars(amount: float | None) -> str:
+    """Return dollars; below one, enough digits to see the first three."""
+    if amount is None or not math.isfinite(amount):
+        return "–"
+    sign, size = ("−" if amount < 0 else ""), abs(amount)
+    if size == 0 or size >= 1:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${size:.{max(2, 2 - math.floor(math.log10(size)))}f}"
+
+
+def count(n: float) -> str:
+    """Return a whole number with its thousands apart."""
+    return f"{n:,.0f}"
+
+
+def many(n: float, noun: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{count(n)} {noun}{'' if round(n) == 1 else 's'}"
+
+
+def size(n_bytes: int | None) -> str:
+    """Return a size on disk."""
+    if n_bytes is None:
+        return "–"
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= power:
+            return f"{n_bytes / power:.1f} {unit}"
+    return f"{n_bytes} B"
+
+
+def milliseconds(ms: float | None) -> str:
+    """Return a duration given in milliseconds."""
+    return "–" if ms is None or not math.isfinite(ms) else f"{ms:,.3g} ms" if ms < 1000 else f"{ms:,.0f} ms"
+
+
+# --- promises and estimates -------------------------------------------------------------------------------------------
+
+
+def quantity(verdict: Verdict) -> Quantity:
+    """Return what a verdict's bar and estimate are measured in. A bar at or below zero bounds a difference."""
+    if verdict.condition == "latency":
+        return "ms"
+    if verdict.condition == "cost":
+        return "usd"
+    return "points" if verdict.condition == "bar" and verdict.bar <= 0 else "share"
+
+
+def value(amount: float, kind: Quantity) -> str:
+    """Return an estimate's value in its unit."""
+    if kind == "share":
+        return percent(amount)
+    if kind == "points":
+        return f"{100 * amount:+.1f} points".replace("-", "−")
+    return milliseconds(amount) if kind == "ms" else dollars(amount)
+
+
+def _edge(amount: float, kind: Quantity, *, up: bool) -> str:
+    """Return one end of an interval, rounded away from the middle."""
+    if not math.isfinite(amount):
+        return ("+" if amount > 0 else "−") + "∞" if not math.isnan(amount) else "–"
+    scale, digits = {"share": (100, 1), "points": (100, 1), "ms": (1, 1), "usd": (1, 4)}[kind]
+    step = 10**digits
+    raw = amount * scale * step
+    whole = math.ceil(raw - 1e-7) if up else math.floor(raw + 1e-7)
+    return f"{whole / step:,.{digits}f}".replace("-", "−")
+
+
+def bounds(estimate: Estimate, kind: Quantity = "share") -> str:
+    """Return the interval alone: `[92.6, 95.3]`."""
+    return f"[{_edge(estimate.lower, kind, up=False)}, {_edge(estimate.upper, kind, up=True)}]"
+
+
+def interval(estimate: Estimate | None, kind: Quantity = "share") -> str:
+    """Return value and interval: `94.1% [92.6, 95.3]`."""
+    return "–" if estimate is None else f"{value(estimate.value, kind)} {bounds(estimate, kind)}"
+
+
+def bar(verdict: Verdict) -> str:
+    """Return the bar with its direction: `≥ 92%`."""
+    sign = "≥" if verdict.condition in ("bar", "saving") else "≤"
+    kind = quantity(verdict)
+    if kind == "share":
+        return f"{sign} {exactly(verdict.bar)}"
+    if kind == "points":
+        return f"{sign} {100 * verdict.bar:+.6g} points".replace("-", "−")
+    return f"{sign} {milliseconds(verdict.bar) if kind == 'ms' else dollars(verdict.bar)}"
+
+
+def outcome(verdict: Verdict) -> str:
+    """Return the verdict in words; an unproven one says what it would take."""
+    if verdict.outcome != "unproven":
+        return verdict.outcome
+    if verdict.more_units is not None:
+        days = "" if verdict.more_days is None else f", {many(math.ceil(verdict.more_days), 'day')} at this rate"
+        return f"unproven: about {many(verdict.more_units, 'more unit')}{days}"
+    if verdict.estimate is None:
+        return "unproven: nothing here could be scored"
+    return "unproven: more units alone would not prove it"
+
+
+def evidence(estimate: Estimate | None) -> str:
+    """Return what an estimate rests on: requests, units, the kind of interval, its level."""
+    if estimate is None:
+        return "no evidence"
+    return (
+        f"{many(estimate.requests, 'request')}, {many(estimate.units, 'unit')}; "
+        f"{KINDS[estimate.kind]}, {exactly(estimate.level)} a side"
+    )
+
+
+def weights(verdict: Verdict) -> str:
+    """Return what happened to the weights, and what could not be scored; empty when there is nothing to say."""
+    parts = [f"n_max {verdict.n_max}"] if verdict.n_max > 1 or verdict.capped > 0 else []
+    if verdict.capped > 0:
+        parts.append(f"{percent(verdict.capped)} of requests beyond it carry no weight")
+    if verdict.estimate is not None and round(verdict.estimate.effective) != verdict.estimate.units:
+        parts.append(f"{many(verdict.estimate.effective, 'effective unit')}")
+    if verdict.worst_case:
+        parts.append(f"{count(verdict.worst_case)} scored worst-case")
+    return "; ".join(parts)
+
+
+def provenance(estimates: Iterable[Estimate | None], reference: str) -> str:
+    """Return the sentence under a figure: the reference, the kinds of interval, and the levels."""
+    found = [each for each in estimates if each is not None]
+    if not found:
+        return f"Measured against {reference} answers; nothing could be scored."
+    kinds = " and ".join(KINDS[kind] for kind in sorted({each.kind for each in found}))
+    levels = sorted({each.level for each in found})
+    span = exactly(levels[0]) if len(levels) == 1 else f"{exactly(levels[0])} to {exactly(levels[-1])}"
+    return (
+        f"Measured against {reference} answers. Intervals are {kinds}; each misses the truth on a given side "
+        f"with chance at most {span}."
+    )
+
+
+# --- candidates -------------------------------------------------------------------------------------------------------
+
+
+def find_verdict(candidate: Candidate, condition: str, name: str = "all") -> Verdict | None:
+    """Return a candidate's verdict on one condition and slice, the required one first."""
+    found = [each for each in candidate.verdicts if (each.condition, each.slice) == (condition, name)]
+    return min(found, key=lambda each: (each.subject != "system", not each.required), default=None)
+
+
+def find_slice(candidate: Candidate, name: str = "all") -> SliceResult | None:
+    """Return a candidate's row for one slice."""
+    return next((row for row in candidate.slices if row.slice == name), None)
+
+
+def standing(candidate: Candidate) -> str:
+    """Return how a candidate stands: the worst of its required verdicts."""
+    if not candidate.tested:
+        return "not tested"
+    if candidate.proven:
+        return "proven"
+    outcomes = {each.outcome for each in candidate.verdicts if each.required}
+    return "failed" if "failed" in outcomes else "unproven"
+
+
+def exploratory(candidate: Candidate) -> bool:
+    """Whether anything it was told rests on a test that had been read before."""
+    return any(each.exploratory for each in candidate.verdicts)

@@ -1,0 +1,42 @@
+"""Shared by all tests: the network is off but for loopback, and the data beside the checkout is found or skipped."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_loopback() -> Iterator[None]:
+    """A test that would reach a provider fails loudly."""
+    original = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:  # noqa: ANN401 - sockets take addresses of many shapes
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address[0]):
+            raise AssertionError(f"a test tried to reach {address[0]}: the network is off")
+        original(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data sets that lie beside the checkout on the project's own machines; elsewhere the test is skipped."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the shared data sets, which lie beside the checkout on the project's own machines only")
+    return folder
