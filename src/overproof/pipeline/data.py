@@ -60,8 +60,9 @@ def _n_max(project: Project, requests: pl.DataFrame) -> int:
     """Choose n_max from the training window alone, before anything of the evaluation window is scored."""
     contract = project.contract
     counts = requests.filter(pl.col("window") == "training").group_by("unit").len()["len"].to_numpy()
-    bars = [bar.at_least for bar in contract.bars if bar.at_least is not None]
-    return suggest_n_max(counts, max(bars, default=0.9), 1 - contract.proof.confidence)
+    bar = max((bar.at_least for bar in contract.bars if bar.at_least is not None), default=0.9)
+    halfway = (1 + bar) / 2  # what a system worth releasing may be expected to reach
+    return suggest_n_max(counts, bar, 1 - contract.proof.confidence, halfway)
 
 
 # What the other stages read:

@@ -10,8 +10,8 @@ from overproof.proof.betting import Test, effective, p_value, weights
 
 Floats = NDArray[np.float64]
 
-_STEPS = 100
-"""Grid of the saved share, steps from 0 to 1."""
+_SHARES: Floats = np.arange(-99, 100) / 100
+"""Grid of the saved share: whole percents."""
 
 
 def test_saving(
@@ -40,7 +40,7 @@ def test_saving(
     teacher, system, w = _costs(teacher_cost, system_cost, counts, cap=cap, n_max=n_max, extra=extra)
     if not 0 < delta < 1:
         raise ValueError(f"a level lies strictly between 0 and 1, not {delta!r}")
-    p = _p_saves(teacher, system, w, min_saving, cap=cap, extra=extra)
+    p = float(_p_saves(teacher, system, w, min_saving, cap=cap, extra=extra))
     value = _share(teacher, system, w)
     return Test(value=value, bar=min_saving, p_value=p, rejected=p <= delta, level=delta, units=len(w))
 
@@ -67,7 +67,7 @@ def saved(
     return Estimate(
         value=value,
         lower=_lowest(teacher, system, w, cap=cap, extra=extra, delta=delta),
-        upper=_highest(teacher, system, w, cap, delta),
+        upper=_highest(teacher, system, w, cap=cap, delta=delta),
         kind="anytime",
         level=delta,
         requests=int(np.asarray(counts).sum()),
@@ -76,29 +76,27 @@ def saved(
     )
 
 
-def _lowest(teacher: Floats, system: Floats, w: Floats, *, cap: float, extra: float | None, delta: float) -> float:
-    proven = -1.0
-    for step in range(1 - _STEPS, _STEPS):
-        if _p_saves(teacher, system, w, step / _STEPS, cap=cap, extra=extra) > delta:
-            break
-        proven = step / _STEPS
-    return proven
+def _lowest(
+    teacher: Floats, system: Floats, w: Floats, *, cap: float, extra: float | None, delta: float
+) -> float:
+    """Stop before the first share that is not proven: evidence need not be monotone where stakes depend on it."""
+    proven = _p_saves(teacher, system, w, _SHARES[:, None], cap=cap, extra=extra) <= delta
+    return float(_SHARES[proven.argmin() - 1]) if proven[0] else -1.0
 
 
-def _highest(teacher: Floats, system: Floats, w: Floats, cap: float, delta: float) -> float:
-    """Evidence against a share grows with the share, so the first that stands ends the search."""
-    proven = 1.0
-    for step in range(_STEPS - 1, -_STEPS, -1):
-        kept = 1.0 - step / _STEPS
-        if float(p_value(w * (system - kept * teacher), kept * cap)) > delta:
-            break
-        proven = step / _STEPS
-    return proven
+def _highest(teacher: Floats, system: Floats, w: Floats, *, cap: float, delta: float) -> float:
+    """The mirror: evidence that less than a share is saved grows with the share."""
+    kept = 1.0 - _SHARES[::-1, None]
+    refuted = p_value(w * (system - kept * teacher), kept * cap) <= delta
+    return float(_SHARES[len(_SHARES) - refuted.argmin()]) if refuted[0] else 1.0
 
 
-def _p_saves(teacher: Floats, system: Floats, w: Floats, share: float, *, cap: float, extra: float | None) -> float:
-    floor = cap if extra is None else max(share, 0.0) * cap + extra
-    return float(p_value(w * ((1.0 - share) * teacher - system), max(floor, 1e-3 * cap)))
+def _p_saves(
+    teacher: Floats, system: Floats, w: Floats, share: ArrayLike, *, cap: float, extra: float | None
+) -> Floats:
+    r = np.asarray(share, dtype=np.float64)
+    floor = np.full(r.shape, cap) if extra is None else np.maximum(r, 0.0) * cap + extra
+    return p_value(w * ((1.0 - r) * teacher - system), np.maximum(floor, 1e-3 * cap))
 
 
 def _costs(

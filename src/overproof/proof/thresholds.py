@@ -107,8 +107,8 @@ def grid_from_tune(
 
     The strictest is where about `start_units` of `n_calibrate_units` would be answered. With fewer than twice as many
     units it is where half would be, but not fewer than `least` (`binomial.least_units` of alpha and its level: fewer
-    cannot certify anything). The most lenient is the lowest confidence of `tune`. A threshold of 0 is left out: confidence 0
-    says that there is no answer. Empty when `tune` is.
+    cannot certify anything). The most lenient is the lowest confidence of `tune`. A threshold of 0 is left out, for
+    confidence 0 says that there is no answer. Empty when `tune` is.
     """
     c = np.asarray(tune_confidence, dtype=np.float64)
     if np.isnan(c).any():

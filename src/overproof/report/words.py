@@ -48,13 +48,13 @@ def exactly(share: float) -> str:
 
 
 def dollars(amount: float | None) -> str:
-    """Return dollars; below one, enough digits to see the first three."""
+    """Return dollars; below one, enough digits to see the first two."""
     if amount is None or not math.isfinite(amount):
         return "–"
     sign, size = ("−" if amount < 0 else ""), abs(amount)
     if size == 0 or size >= 1:
         return f"{sign}${size:,.2f}"
-    return f"{sign}${size:.{max(2, 2 - math.floor(math.log10(size)))}f}"
+    return f"{sign}${size:.{max(2, 1 - math.floor(math.log10(size)))}f}"
 
 
 def count(n: float) -> str:

@@ -1,0 +1,168 @@
+"""Make the stages `baselines` and `students`: everything that could take over the traffic, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from overproof.contract import Contract
+from overproof.core import plugins
+from overproof.core.chance import digest
+from overproof.core.errors import BudgetTooSmall, ContractError
+from overproof.core.protocols import Baseline, Student, StudentKind
+from overproof.core.splits import Train
+from overproof.core.store import Making, Store, write_json
+from overproof.core.types import Record
+from overproof.models.budget import Purse
+from overproof.pipeline import asking, data
+from overproof.pipeline.progress import Listener
+from overproof.pipeline.project import Project
+from overproof.pipeline.stages import item_key
+from overproof.pipeline.task import task_of
+from overproof.students.predict import predict
+
+FITTED = 1
+"""Version of a fitted student: raised when the same examples would give another one."""
+
+
+class Entrant(Record):
+    """A candidate before it is calibrated: what it is, and where its predictions lie."""
+
+    name: str
+    kind: str
+    predictions: str
+    """File of `Prediction` rows within the stage's artefact."""
+    size_bytes: int | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    train_seconds: float | None = None
+    model: str | None = None
+    """Key of the fitted model, for students."""
+
+
+def evaluation_prompts(project: Project) -> pl.DataFrame:
+    """Return the prompts that candidates must answer: those of every split but train."""
+    needed = data.requests(project).filter(pl.col("split").is_in(["tune", "calibrate", "test"]))["prompt_id"].unique()
+    return data.prompts(project).filter(pl.col("id").is_in(needed.implode()))
+
+
+def baselines_of(contract: Contract) -> list[Baseline]:
+    """Return the do-nothing alternatives the contract names."""
+    return [plugins.build("baselines", table, key="kind", where=f"baselines[{i}]") for i, table in enumerate(contract.baselines)]
+
+
+def kinds_of(contract: Contract) -> list[tuple[StudentKind, Mapping[str, Any]]]:
+    """Return the rungs of the ladder, each with the table it was built from; two of one name are an error."""
+    kinds = [
+        (plugins.build("students", table, key="kind", where=f"students[{i}]"), table)
+        for i, table in enumerate(contract.students)
+    ]
+    names = [kind.name for kind, _ in kinds]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ContractError(f"students[{i}]", f"two students are called {name!r}: give them a `name` each")
+    return kinds
+
+
+def answer_baselines(project: Project, making: Making, listen: Listener) -> tuple[Entrant, ...]:
+    """Let every baseline answer the evaluation's prompts."""
+    train, _ = data.examples(project)
+    prompts = evaluation_prompts(project)
+    return asyncio.run(_answer_all(project, making, prompts, train, listen))
+
+
+async def _answer_all(
+    project: Project, making: Making, prompts: pl.DataFrame, train: Train, listen: Listener
+) -> tuple[Entrant, ...]:
+    purse = Purse(project.contract.budget.usd, asking.spent(project))
+    entrants = []
+    for i, (baseline, table) in enumerate(zip(baselines_of(project.contract), project.contract.baselines, strict=True)):
+        listen.step("baselines", baseline.name, i, len(project.contract.baselines))
+        async with AsyncExitStack() as stack:
+            model = None
+            if baseline.endpoint is not None:
+                opened = asking.opened(project, baseline.endpoint, purse, f"the baseline {baseline.name!r}")
+                model = await stack.enter_async_context(opened)
+            said = await baseline.answer(prompts, train, task_of(project.contract), model)
+        if purse.exhausted:
+            raise BudgetTooSmall(purse.spent, project.contract.budget.usd, f"asking the baseline {baseline.name!r}")
+        file = f"baseline-{i}.parquet"
+        said.write_parquet(making.folder / file)
+        entrants.append(_entrant(baseline.name, str(table["kind"]), file, said))
+    return tuple(entrants)
+
+
+def make_students(project: Project, making: Making, listen: Listener) -> None:
+    """Fit every rung on the same answers, and let each answer the evaluation's prompts."""
+    kinds = kinds_of(project.contract)
+    prompts = evaluation_prompts(project)
+    entrants = []
+    for i, (kind, table) in enumerate(kinds):
+        listen.step("students", kind.name, i, len(kinds))
+        key = _fitted(project, kind, table)
+        student, seconds = load_student(project, kind, key)
+        said = predict(student, prompts, project.contract.release.core_hour_usd)
+        file = f"student-{i}.parquet"
+        said.write_parquet(making.folder / file)
+        entrant = _entrant(kind.name, str(table["kind"]), file, said)
+        entrants.append(
+            msgspec.structs.replace(entrant, size_bytes=student.size_bytes, train_seconds=seconds, model=key)
+        )
+    write_json(making.folder / "entrants.json", entrants)
+    making.summary = {"students": [entrant.name for entrant in entrants]}
+
+
+def _fitted(project: Project, kind: StudentKind, table: Mapping[str, Any]) -> str:
+    """Return the key of the fitted student, fitting it only if that was never done on these examples."""
+    contract = project.contract
+    inputs = {"filters": project.keys["filters"]}
+    key = item_key("students", FITTED, inputs, [dict(table), contract.training, contract.task.labels])
+    store = Store(project.store.root / "fitted")
+    shelf = digest(kind.name, size=4)
+    if store.manifest(shelf, key) is None:
+        train, tune = data.examples(project)
+        with store.making(shelf, key, FITTED, inputs) as making:
+            began = perf_counter()
+            student = kind.fit(train, tune, contract.task.labels, contract.training.seed)
+            student.save(making.folder)
+            making.summary = {"seconds": perf_counter() - began}
+    return f"{shelf}/{key}"
+
+
+def fitted_folder(project: Project, key: str) -> Path:
+    """Return the folder of a fitted student."""
+    return project.store.root / "fitted" / key
+
+
+def load_student(project: Project, kind: StudentKind, key: str) -> tuple[Student, float]:
+    """Return a fitted student and the seconds its training took."""
+    shelf, _, name = key.partition("/")
+    manifest = Store(project.store.root / "fitted").manifest(shelf, name)
+    seconds = float(manifest.summary["seconds"]) if manifest else 0.0
+    return kind.load(fitted_folder(project, key)), seconds
+
+
+def _entrant(name: str, kind: str, file: str, said: pl.DataFrame) -> Entrant:
+    latency = said.filter(pl.col("answer").is_not_null())["latency_ms"].drop_nulls().to_numpy()
+    p50, p95 = np.quantile(latency, [0.5, 0.95]) if latency.size else (None, None)
+    return Entrant(
+        name=name,
+        kind=kind,
+        predictions=file,
+        latency_p50_ms=None if p50 is None else float(p50),
+        latency_p95_ms=None if p95 is None else float(p95),
+    )
+
+
+def entrants(project: Project, stage: str) -> Sequence[Entrant]:
+    """Return the candidates of a stage."""
+    path = project.folder(stage) / "entrants.json"
+    return msgspec.json.decode(path.read_bytes(), type=tuple[Entrant, ...])

@@ -1,0 +1,195 @@
+"""The pictures on the page, each from the records it shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from overproof.core.types import Calibration, CurvePoint, Economics, Estimate, Funnel, MatchRow, ReliabilityBin
+from overproof.report import svg
+from overproof.report.svg import Scale, at
+from overproof.report.words import clean, count, dollars, exactly, interval, percent
+
+# --- intervals against bars -------------------------------------------------------------------------------------------
+
+
+def span(estimates: Iterable[Estimate | None], bars: Iterable[float]) -> Scale:
+    """Return the scale all tracks of a figure share: from a round value below everything up to one."""
+    found = [each.lower for each in estimates if each is not None and math.isfinite(each.lower)]
+    lowest = min([*found, *bars], default=0.5)
+    return Scale(low=max(0.0, math.floor((lowest - 0.02) * 20) / 20), high=1.0)
+
+
+def axis(scale: Scale) -> Markup:
+    """Return the axis above the tracks."""
+    places = svg.ticks(scale.low, scale.high)
+    anchors = {0.0: "start", 100.0: "end"}
+    body = svg.join(
+        svg.label(at(scale(each)), 12, f"{100 * each:.4g}", anchor=anchors.get(scale(each), "middle")) for each in places
+    )
+    return svg.strip(f"scale from {percent(scale.low)} to {percent(scale.high)}", body, height=16, css="track axis")
+
+
+def track(
+    scale: Scale, estimate: Estimate | None, bar: float | None, state: str, teacher: Estimate | None = None, name: str = ""
+) -> Markup:
+    """Return one row of the interval plot: grid, bar, interval, and a mark that says how it stands."""
+    parts = [svg.line(at(scale(each)), 0, at(scale(each)), 30, "grid") for each in svg.ticks(scale.low, scale.high)]
+    told = [name]
+    if bar is not None:
+        parts.append(svg.line(at(scale(bar)), 0, at(scale(bar)), 30, "bar"))
+        told.append(f"bar {exactly(bar)}")
+    if teacher is not None:
+        parts.append(svg.mark(at(scale(teacher.value)), 24, "teacher"))
+        told.append(f"teacher {percent(teacher.value)}")
+    if estimate is not None:
+        low, high = scale(estimate.lower), scale(estimate.upper)
+        parts.append(svg.line(at(low), 12, at(high), 12, f"whisker {state}"))
+        parts.extend(svg.line(at(end), 8, at(end), 16, f"whisker {state}") for end in (low, high))
+        parts.append(svg.mark(at(scale(estimate.value)), 12, state))
+        told.append(f"{interval(estimate)}, {state}")
+    return svg.strip(clean("; ".join(told)), svg.join(parts), height=30)
+
+
+# --- calibration ------------------------------------------------------------------------------------------------------
+
+_WIDE, _LEFT, _RIGHT = 360, 44, 348
+
+
+def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
+    """Return the reliability diagram: how often predictions of each confidence were right; discs grow with n."""
+    x, y = Scale(low=0, high=1, start=_LEFT, end=_RIGHT), Scale(low=0, high=1, start=240, end=12)
+    most = max((each.n for each in bins), default=1)
+    parts = [_grid_x(x, 12, 240), _grid_y(y), svg.polyline([(x(0), y(0)), (x(1), y(1))], "ideal")]
+    filled = [each for each in bins if each.n]
+    parts.append(svg.polyline([(x(each.confidence), y(each.accuracy)) for each in filled], "curve"))
+    parts.extend(
+        Markup('<circle class="dot" cx="{}" cy="{}" r="{:.1f}"><title>{}</title></circle>').format(
+            x(each.confidence),
+            y(each.accuracy),
+            2.5 + 5 * math.sqrt(each.n / most),
+            f"confidence {percent(each.confidence)}: {percent(each.accuracy)} right, n = {count(each.n)}",
+        )
+        for each in filled
+    )
+    parts.append(svg.label(x(1), 276, "confidence", anchor="end", css="axis-name"))
+    parts.append(svg.label(_LEFT + 6, 22, "right", css="axis-name"))
+    return svg.picture("Reliability diagram: share right by confidence", svg.join(parts), width=_WIDE, height=284)
+
+
+def curve(calibration: Calibration) -> Markup:
+    """Return risk above and cost below along the coverage, with the chosen threshold marked through both."""
+    points = sorted(calibration.curve, key=lambda each: each.coverage)
+    x = Scale(low=0, high=1, start=_LEFT, end=_RIGHT)
+    parts = [_risks(points, calibration.alpha, x), _costs(points, x)]
+    if calibration.threshold is not None:
+        place = x(calibration.coverage)
+        end = place > (_LEFT + _RIGHT) / 2
+        text = f"threshold {calibration.threshold:.3g}"
+        parts.append(svg.line(place, 12, place, 240, "chosen"))
+        parts.append(svg.label(place + (-5 if end else 5), 22, text, anchor="end" if end else "start", css="chosen-name"))
+    parts.append(svg.label(x(1), 276, "coverage", anchor="end", css="axis-name"))
+    title = "Risk and cost by coverage" + (
+        "" if calibration.threshold is None else f", threshold {calibration.threshold:.3g} marked"
+    )
+    return svg.picture(title, svg.join(parts), width=_WIDE, height=284)
+
+
+def _risks(points: Sequence[CurvePoint], alpha: float, x: Scale) -> Markup:
+    top = max([2 * alpha, *(each.risk for each in points), min(4 * alpha, max((p.risk_upper for p in points), default=0))])
+    y = Scale(low=0, high=min(1.0, top * 1.1), start=140, end=12)
+    parts = [
+        _grid_x(x, 12, 240),
+        _grid_y(y, about=3),
+        svg.line(_LEFT, y(alpha), _RIGHT, y(alpha), "bar"),
+        svg.label(_RIGHT, y(alpha) - 4, f"α {exactly(alpha)}", anchor="end", css="bar-name"),
+        svg.polyline([(x(each.coverage), y(each.risk_upper)) for each in points], "curve upper"),
+        svg.polyline([(x(each.coverage), y(each.risk)) for each in points], "curve"),
+        svg.label(_LEFT + 6, 136, "risk", css="axis-name"),
+    ]
+    return svg.join(parts)
+
+
+def _costs(points: Sequence[CurvePoint], x: Scale) -> Markup:
+    most = max((each.cost_per_1k for each in points), default=0.0) or 1.0
+    y = Scale(low=0, high=most * 1.1, start=240, end=164)
+    parts = [
+        svg.join(_y_tick(y, each, dollars(each)) for each in svg.ticks(0, most, 2)),
+        svg.polyline([(x(each.coverage), y(each.cost_per_1k)) for each in points], "curve cost"),
+        svg.label(_LEFT + 6, 236, "cost per 1,000", css="axis-name"),
+    ]
+    return svg.join(parts)
+
+
+def _grid_x(x: Scale, top: float, bottom: float) -> Markup:
+    return svg.join(
+        svg.line(x(each), top, x(each), bottom, "grid")
+        + svg.label(x(each), bottom + 16, f"{100 * each:.0f}%" if each in (0, 1) else f"{100 * each:.0f}", anchor="middle")
+        for each in (0, 0.25, 0.5, 0.75, 1)
+    )
+
+
+def _grid_y(y: Scale, about: int = 4) -> Markup:
+    return svg.join(_y_tick(y, each, f"{100 * each:.4g}%") for each in svg.ticks(y.low, y.high, about))
+
+
+def _y_tick(y: Scale, value: float, text: str) -> Markup:
+    return svg.line(_LEFT, y(value), _RIGHT, y(value), "grid") + svg.label(_LEFT - 6, y(value) + 4, text, anchor="end")
+
+
+# --- shares, rows that get fewer, costs -------------------------------------------------------------------------------
+
+
+def distance(row: MatchRow, widest: float) -> Markup:
+    """Return how far apart the two are along one dimension, against what chance explains."""
+    x = Scale(low=0, high=widest or 1.0)
+    body = svg.join(
+        (
+            svg.box(0, 6, at(x(row.total_variation)), 10, "fill flagged" if row.flagged else "fill"),
+            svg.line(at(x(row.expected)), 1, at(x(row.expected)), 21, "bar"),
+        )
+    )
+    told = f"{row.dimension}: total variation {percent(row.total_variation)}, chance explains {percent(row.expected)}"
+    return svg.strip(clean(told), body, height=22)
+
+
+def pair(ours: float, live: float, widest: float, name: str) -> Markup:
+    """Return one value's share in the prompt set (diamond) and in live traffic (disc), joined."""
+    x = Scale(low=0, high=widest or 1.0)
+    body = svg.join(
+        (
+            svg.line("0%", 11, "100%", 11, "grid"),
+            svg.line(at(x(min(ours, live))), 11, at(x(max(ours, live))), 11, "link"),
+            svg.mark(at(x(live)), 11, "live"),
+            svg.mark(at(x(ours)), 11, "ours"),
+        )
+    )
+    return svg.strip(clean(f"{name}: prompt set {percent(ours)}, live {percent(live)}"), body, height=22)
+
+
+def amount(value: float, most: float, name: str, css: str = "fill") -> Markup:
+    """Return a plain bar."""
+    x = Scale(low=0, high=most or 1.0)
+    return svg.strip(clean(name), svg.box(0, 4, at(x(max(value, 0.0))), 12, css), height=20)
+
+
+def funnel_rows(funnel: Funnel) -> list[tuple[str, int, str]]:
+    """Return the funnel's steps: what, how many, and the class of its bar."""
+    return [
+        ("prompts asked", funnel.prompts, "fill quiet"),
+        ("answers", funnel.completions, "fill quiet"),
+        ("answers rejected by a rule", funnel.rejected, "fill lost"),
+        ("prompts without a majority", funnel.disagreed, "fill lost"),
+        ("examples to learn from", funnel.examples, "fill"),
+    ]
+
+
+def cost_rows(money: Economics) -> list[tuple[str, float, str]]:
+    """Return what a thousand requests cost, three ways."""
+    return [
+        ("teacher alone", money.teacher_per_1k, "fill quiet"),
+        ("student alone", money.student_per_1k, "fill"),
+        ("both, as calibrated", money.blended_per_1k, "fill"),
+    ]

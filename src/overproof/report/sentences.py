@@ -1,0 +1,161 @@
+"""The sentences a run comes down to: the verdict, and what to do next. Each follows from the records alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from overproof.core.types import Candidate, Verdict
+from overproof.report.story import Story
+from overproof.report.words import bar, count, exactly, find_slice, find_verdict, interval, many, outcome, percent
+from overproof.report.words import quantity as unit_of
+
+BADGES = {
+    "released": ("✓", "Released"),
+    "baseline": ("✓", "Baseline suffices"),
+    "not_proven": ("○", "Not proven"),
+    "exploratory": ("◇", "Exploratory"),
+}
+
+
+def headline(story: Story) -> str:
+    """Return the verdict in one sentence."""
+    name = story.decision.winner
+    if story.decision.outcome == "exploratory":
+        return "Exploratory: the test had been read before, so these figures inform but release nothing."
+    if story.decision.outcome == "not_proven" or name is None:
+        return "Nothing is released: no candidate proved every promise."
+    if story.decision.outcome == "baseline":
+        return f"No student is needed: the baseline {name} proved every promise."
+    row = find_slice(story.winner, "all") if story.winner else None
+    takes = "may take over" if row is None else f"may answer {percent(row.answered)} of the requests"
+    return f"{name} {takes}: every promise is proven."
+
+
+def standing_line(story: Story) -> str:
+    """Return what stands under the verdict: reference, evidence, and the level spent."""
+    row = find_slice(story.lead, "all") if story.lead else None
+    if row is not None:
+        seen = f"{many(row.requests, 'test request')} in {many(row.units, 'unit')}"
+    else:
+        seen = (
+            f"{many(story.prompts.requests.get('test', 0), 'test request')} in "
+            f"{many(story.prompts.split_units.get('test', 0), 'unit')}"
+        )
+    spent = (
+        f"error probability spent: {exactly(story.decision.level)}"
+        if story.decision.level > 0
+        else "no error probability spent"
+    )
+    return f"Measured against {story.promise.reference} answers on {seen}; {spent}."
+
+
+def next_steps(story: Story) -> tuple[str, ...]:
+    """Return what to do next: the caller's own steps first, then what follows from the records."""
+    ways = {
+        "released": _after_release,
+        "baseline": _after_baseline,
+        "not_proven": _after_nothing,
+        "exploratory": _after_exploration,
+    }
+    return (*story.next_steps, *ways[story.decision.outcome](story), *_data_warnings(story))
+
+
+def _after_release(story: Story) -> Iterator[str]:
+    winner = story.winner
+    if winner is None:
+        return
+    if winner.calibration.threshold is not None:
+        yield (
+            f"Let {winner.name} answer where its confidence is at least {winner.calibration.threshold:.3g}, and keep "
+            f"{story.promise.teacher} behind it for the rest."
+        )
+    if winner.calibration.always_teacher:
+        yield f"{_slices(winner)} could not be certified and stay with the teacher; more traffic there may change that."
+    for verdict in winner.verdicts:
+        if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system":
+            yield f"Not part of the release, and not proven: {_told(verdict)}."
+
+
+def _after_baseline(story: Story) -> Iterator[str]:
+    yield (
+        f"Use {story.decision.winner} instead of distilling. To go on anyway, raise the bars or the targets: "
+        f"they say what it would have to be better at."
+    )
+
+
+def _after_nothing(story: Story) -> Iterator[str]:
+    nearest = story.lead
+    if nearest is None:
+        yield "No candidate was tested: see its calibration below for what was missing."
+        return
+    open_ones = [each for each in nearest.verdicts if each.required and each.outcome != "proven"]
+    for verdict in open_ones:
+        yield f"{nearest.name}, {_told(verdict)}."
+    if any(each.outcome == "failed" for each in open_ones):
+        yield (
+            "What failed will not be cured by more evidence: look at the examples where student and teacher part, "
+            "mend labels or prompts, add a larger student, or promise less before the next test is read."
+        )
+    units = [each.more_units for each in open_ones if each.outcome == "unproven" and each.more_units]
+    if units:
+        yield f"Collect traffic until the hungriest of these has about {many(max(units), 'more unit')}, then run again."
+
+
+def _after_exploration(story: Story) -> Iterator[str]:
+    yield "To decide, run again once new traffic has brought fresh test units: this test was read before it was asked."
+
+
+def _data_warnings(story: Story) -> Iterator[str]:
+    flagged = [row.dimension for row in story.match.rows if row.flagged]
+    if flagged:
+        yield (
+            f"The prompt set differs from live traffic by {', '.join(flagged)}, more than chance explains: "
+            f"look there before trusting averages."
+        )
+    ceiling = story.ceiling
+    bars = [each for each in (story.lead.verdicts if story.lead else ()) if each.condition == "bar"]
+    highest = max((each.bar for each in bars), default=0.0)
+    if ceiling is not None and ceiling.pairs and highest > ceiling.upper:
+        caveat = (
+            "no student can be proven to reach it"
+            if story.promise.reference == "teacher"
+            else "only filtering can lift a student above it"
+        )
+        yield (
+            f"The bar {exactly(highest)} lies above what the teacher's agreement with itself allows "
+            f"({percent(ceiling.upper)} at most): {caveat}."
+        )
+
+
+def _told(verdict: Verdict) -> str:
+    where = "overall" if verdict.slice == "all" else f"on {verdict.slice}"
+    measured = "" if verdict.estimate is None else f", measured {interval(verdict.estimate, unit_of(verdict))}"
+    return f"{verdict.metric} {where}: promised {bar(verdict)}{measured}, {outcome(verdict)}"
+
+
+def _slices(candidate: Candidate) -> str:
+    return ", ".join(candidate.calibration.always_teacher)
+
+
+def break_even(story: Story, candidate: Candidate) -> str:
+    """Return after how many requests, and days at the log's rate, the saving has paid for what was spent."""
+    money = candidate.economics
+    if money is None or money.break_even_requests is None or not math.isfinite(money.break_even_requests):
+        return "never"
+    if money.break_even_requests <= 0:
+        return "already"
+    days = 30.44 * money.break_even_requests / money.requests_per_month if money.requests_per_month > 0 else None
+    after = "" if days is None else f", about {many(math.ceil(days), 'day')}"
+    return f"{count(money.break_even_requests)} requests{after}"
+
+
+def condition_words(candidate: Candidate) -> Iterator[tuple[str, str, str, Verdict | None]]:
+    """Yield the key figures of a candidate: label, figure, what stands under it, and the verdict if there is one."""
+    row = find_slice(candidate, "all")
+    if row is not None:
+        yield "answered by it alone", percent(row.answered), "the teacher answers the rest", None
+    for condition, label in (("bar", ""), ("risk", "errors among answered"), ("saving", "saved")):
+        verdict = find_verdict(candidate, condition)
+        if verdict is not None and verdict.estimate is not None:
+            yield label or verdict.metric, interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict
