@@ -23,7 +23,11 @@ def test_the_examples_on_the_page_run(page: Path, tmp_path: Path) -> None:
         return  # a page without examples has none that could be wrong
 
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "\n".join(blocks)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert ran.returncode == 0, ran.stderr

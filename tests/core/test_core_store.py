@@ -28,7 +28,7 @@ def test_an_artefact_is_found_by_its_key(tmp_path: Path) -> None:
 def test_a_stage_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
-    with pytest.raises(RuntimeError, match="half way"), store.making("logs", "k1", 1, {}) as making:
+    with pytest.raises(RuntimeError, match="half way"), store.making("logs", "k1", 1, {}) as making:  # noqa: PT012
         (making.folder / "rows.txt").write_text("one")
         raise RuntimeError("half way")
 

@@ -112,7 +112,9 @@ def report(
     *,
     project: ProjectDir = HERE,
     examples: Annotated[bool, typer.Option(help="Show redacted examples.")] = True,
-    output: Annotated[Path | None, typer.Option(help="Where to write it; report.html in the project when left out.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write it; report.html in the project when left out.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the last run's report again and say where it is."""

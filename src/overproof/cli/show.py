@@ -25,7 +25,7 @@ def as_json_text(value: object) -> str:
 
 
 class Talking:
-    """Tells a person on stderr how a run goes: a line for each stage, redrawn while it works when that is a terminal."""
+    """Tells a person on stderr how a run goes: a line for each stage, redrawn while it works on a terminal."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
@@ -112,10 +112,14 @@ def show_init(started: Started, *, as_json: bool) -> None:
     if as_json:
         typer.echo(as_json_text(started))
         return
-    typer.echo(f"Wrote {started.path}: {len(started.labels)} labels, teacher {started.teacher!r}, {started.exchanges} calls.")
+    typer.echo(
+        f"Wrote {started.path}: {len(started.labels)} labels, teacher {started.teacher!r}, {started.exchanges} calls."
+    )
     for note in started.notes:
         typer.echo(f"  {note}")
-    typer.echo(f"Next: read it, set `terms`, then `overproof plan --project {Path(started.path).parent}` and `overproof run`.")
+    typer.echo(
+        f"Next: read it, set `terms`, then `overproof plan --project {Path(started.path).parent}` and `overproof run`."
+    )
 
 
 def show_report(path: Path, *, as_json: bool) -> None:

@@ -272,9 +272,9 @@ class _Reading:
         if symbol is None:
             raise self.refused(node)
         left, right = node.this, node.expression
-        if not isinstance(left, exp.Column):
+        if isinstance(right, exp.Column) and not isinstance(left, exp.Column):
             left, right, symbol = right, left, FLIPPED.get(symbol, symbol)
-        if isinstance(left, exp.Column) and isinstance(right, exp.Column):
+        if isinstance(right, exp.Column):
             raise WhereError(
                 self.text, f"{node.sql()!r} compares two names; write texts in single quotes, as in tier = 'pro'"
             )

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import polars as pl
 
+from overproof.contract import Contract
 from overproof.core import plugins, tables
 from overproof.core.errors import BudgetTooSmall, UserError
 from overproof.core.protocols import Ask, Rule
 from overproof.core.store import Making, write_json
-from overproof.core.types import Ceiling, Completion, Funnel, Prompt, PromptId, Spending
-from overproof.contract import Contract
+from overproof.core.types import Ceiling, Completion, Funnel, PromptId, Spending
 from overproof.filters.sift import sift
 from overproof.models.budget import Purse
 from overproof.pipeline import asking, data
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.task import task_of
+from overproof.tasks.evidence import CUT
 from overproof.teacher import answers
 from overproof.teacher.ask import Progress, ask
 from overproof.teacher.ceiling import ceiling, pairs_to_ask
@@ -27,115 +28,86 @@ from overproof.teacher.ceiling import ceiling, pairs_to_ask
 CEILING_LEVEL = 0.05
 """Chance, at most, that the ceiling's upper bound is too low."""
 
-Wanted = Sequence[tuple[PromptId, int]]
+Calls = Sequence[tuple[PromptId, Ask]]
 
 
-class Shopping(msgspec.Struct, frozen=True):
-    """What is there already, and what would have to be bought."""
+class Basket(msgspec.Struct, frozen=True):
+    """What is there already, and what would have to be asked."""
 
     reused: pl.DataFrame
-    missing: Wanted
+    """The teacher's answers the logs hold, as a table of `Completion`."""
+    calls: Calls
+    """Everything to be asked; what earlier runs bought comes from the file and costs nothing."""
+    to_buy: int
     estimate: float
-    """Dollars, if every missing answer were as long as allowed."""
+    """Dollars for what nobody has bought yet, if answers are as long as those in the log."""
 
 
-def shopping(project: Project) -> Shopping:
+def basket(project: Project) -> Basket:
     """Compare what the contract needs with what the logs and earlier runs hold; asks nobody."""
-    contract = project.contract
+    contract, teacher = project.contract, project.contract.teacher
     prompts, requests = data.prompts(project), data.requests(project)
     reused = answers.reuse(requests)
-    unusable = _unusable(contract, reused)
-    wanted = answers.wanted(prompts, requests, contract.sampling.critical, contract.critical)
-    missing = list(answers.missing(wanted, reused, unusable=unusable))
-    if contract.teacher.base_url is None:
-        return Shopping(reused, (), 0.0)
-    missing += pairs_to_ask(prompts, requests, reused, contract.teacher.ceiling, contract.prompts.seed)
-    distinct = list(dict.fromkeys(missing))
-    return Shopping(reused, distinct, _price_of_missing(project, prompts, distinct))
+    if teacher.base_url is None:
+        return Basket(reused, (), 0, 0.0)
+    again = answers.without_usable(requests, reused, _usable(contract))
+    needs = answers.wanted(prompts, requests, contract.sampling.critical, contract.critical)
+    lacking = answers.missing(needs, reused, again)
+    twice = pairs_to_ask(requests, reused, teacher.ceiling, contract.prompts.seed)
+    calls = answers.asks(dict.fromkeys((*lacking, *twice)), prompts, teacher.send_metadata)
+    bought = asking.kept(project, teacher)
+    new = [(prompt, call) for prompt, call in calls if bought.lookup(call) is None]
+    usd = answers.estimate(new, asking.price_for(teacher), answers.typical_output(requests)) if new else 0.0
+    return Basket(reused, calls, len(new), usd)
 
 
-def _price_of_missing(project: Project, prompts: pl.DataFrame, missing: Wanted) -> float:
-    """Price only what earlier runs have not bought."""
-    from overproof.models.cached import Cached
-
-    contract = project.contract
-    asks = _asks(contract, prompts, missing)
-    path = asking.cache_path(project, contract.teacher)
-    bought = Cached.keys_in(path, asking.identity(contract.teacher))
-    new = [(prompt, one) for prompt, one in asks if bought.get(one) is None]
-    return answers.estimate([one for _, one in new], asking.price_for(contract.teacher)) if new else 0.0
-
-
-def _asks(contract: Contract, prompts: pl.DataFrame, missing: Wanted) -> list[tuple[PromptId, Ask]]:
-    by_id = {prompt.id: prompt for prompt in tables.records(prompts, Prompt)}
-    sent = contract.teacher.send_metadata
-    return [
-        (
-            prompt_id,
-            Ask(
-                messages=by_id[prompt_id].messages,
-                parameters=by_id[prompt_id].parameters,
-                metadata={key: value for key, value in by_id[prompt_id].metadata.items() if key in sent},
-                sample=sample,
-            ),
-        )
-        for prompt_id, sample in missing
-    ]
-
-
-def _unusable(contract: Contract, reused: pl.DataFrame) -> frozenset[str]:
-    """Prompts of which no logged answer can be read: they are asked again."""
+def _usable(contract: Contract) -> Callable[[str | None, str | None], bool]:
+    """An evaluation answer is usable when it is whole and the task can read it."""
     task = task_of(contract)
-    texts = reused["text"].unique().to_list()
-    readable = [text for text in texts if task.read(text).answer is not None]
-    usable = reused.filter(pl.col("text").is_in(readable))["prompt_id"]
-    return frozenset(reused["prompt_id"].to_list()) - frozenset(usable.to_list())
+    return lambda text, finish: finish not in CUT and task.read(text).answer is not None
 
 
 def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     """Reuse what the logs hold, buy what is missing, measure how often the teacher agrees with itself."""
     contract = project.contract
-    basket = shopping(project)
-    _refuse_bars_above(contract, ceiling(basket.reused, task_of(contract), CEILING_LEVEL))  # before money is spent
+    needed, prompts, read = basket(project), data.prompts(project), task_of(contract).read
+    _refuse_bars_above(contract, ceiling(needed.reused, prompts, read, CEILING_LEVEL))  # before money is spent
     before = asking.spent(project)
-    if basket.missing and before + basket.estimate > contract.budget.usd:
-        raise BudgetTooSmall(before + basket.estimate, contract.budget.usd, f"asking {contract.teacher.model}")
-    asked = asyncio.run(_buy(project, basket, Purse(contract.budget.usd, before), listen)) if basket.missing else []
-    table = pl.concat([basket.reused, tables.frame(asked, Completion)])
+    if needed.to_buy and before + needed.estimate > contract.budget.usd:
+        raise BudgetTooSmall(before + needed.estimate, contract.budget.usd, _what(project, needed))
+    asked = asyncio.run(_ask(project, needed, Purse(contract.budget.usd, before), listen)) if needed.calls else []
+    table = pl.concat([needed.reused, tables.frame(asked, Completion)])
+    found = ceiling(table, prompts, read, CEILING_LEVEL)
+    spent = answers.spending(table, asking.spent(project))
     table.write_parquet(making.folder / "completions.parquet")
-    found = ceiling(table, task_of(contract), CEILING_LEVEL)
     write_json(making.folder / "ceiling.json", found)
-    spending = _spending(basket, asked, asking.spent(project))
-    write_json(making.folder / "spending.json", spending)
-    making.summary = {"bought": spending.bought, "usd": spending.usd, "failed": spending.failed}
+    write_json(making.folder / "spending.json", spent)
+    making.summary = {"bought": spent.bought, "usd": spent.usd, "failed": spent.failed}
     _refuse_bars_above(contract, found)
 
 
-async def _buy(project: Project, basket: Shopping, purse: Purse, listen: Listener) -> list[Completion]:
-    contract = project.contract
-    asks = _asks(contract, data.prompts(project), basket.missing)
+def _what(project: Project, needed: Basket) -> str:
+    return f"asking {project.contract.teacher.model} for {needed.to_buy} answers (with what was spent before)"
+
+
+async def _ask(project: Project, needed: Basket, purse: Purse, listen: Listener) -> list[Completion]:
+    teacher = project.contract.teacher
 
     def heard(progress: Progress) -> None:
-        text = f"{progress.rate:.0f}/s, ${progress.usd:.4f}" + (f", {progress.failed} failed" if progress.failed else "")
-        listen.step("teacher", text, progress.done, progress.total)
+        eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s to go"
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        listen.step(
+            "teacher", f"{progress.rate:.0f}/s, ${progress.usd:.4f}{failed}{eta}", progress.done, progress.total
+        )
 
-    async with asking.opened(project, contract.teacher, purse, f"the teacher {contract.teacher.model!r}") as model:
-        bought = await ask(model, asks, heard)
+    async with asking.opened(project, teacher, purse, f"the teacher {teacher.model!r}") as model:
+        asked = await ask(model, needed.calls, heard)
     if purse.exhausted:
-        raise BudgetTooSmall(purse.spent + basket.estimate, contract.budget.usd, "answering every prompt")
-    return bought
-
-
-def _spending(basket: Shopping, asked: Sequence[Completion], all_runs: float) -> Spending:
-    new = [each for each in asked if each.source == "asked" and each.error is None]
-    return Spending(
-        reused=basket.reused.height,
-        cached=sum(each.source == "cache" for each in asked),
-        bought=len(new),
-        failed=sum(each.error is not None for each in asked),
-        usd=sum(each.cost_usd for each in new),
-        usd_all_runs=all_runs,
-    )
+        raise UserError(
+            f"the budget of ${purse.limit:.2f} is used up (${purse.spent:.2f} spent) and not every answer is there: "
+            "raise budget.usd in overproof.toml and run again; what was bought is kept"
+        )
+    return asked
 
 
 def _refuse_bars_above(contract: Contract, found: Ceiling) -> None:
@@ -145,9 +117,9 @@ def _refuse_bars_above(contract: Contract, found: Ceiling) -> None:
     for bar in contract.bars:
         if bar.at_least is not None and bar.at_least > found.upper:
             raise UserError(
-                f"overproof.toml, bars: {bar.at_least} on {bar.slice!r} is above the ceiling: the teacher agrees with itself "
-                f"on {found.agreeing} of {found.pairs} prompts asked twice, so no student can agree with it more often than "
-                f"{found.upper:.3f}; lower the bar or measure against gold"
+                f"overproof.toml, bars: {bar.at_least} on {bar.slice!r} is above the ceiling: the teacher agrees with "
+                f"itself on {found.agreeing} of {found.pairs} prompts asked twice, so no student can agree more "
+                f"often than {found.upper:.3f}; lower the bar or measure against gold"
             )
 
 

@@ -1,4 +1,4 @@
-"""Open a model the contract names: its key from the environment, its price, its paid-for answers, the project's purse."""
+"""Open a model the contract names: its key from the environment, its price, its paid-for answers, the purse."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
-import msgspec
-
 from overproof.core.chance import digest
 from overproof.core.errors import MissingSecret, UserError
+from overproof.core.protocols import Model
 from overproof.core.types import EndpointOptions, Price
+from overproof.models import journal
 from overproof.models.budget import Budgeted, Purse
 from overproof.models.cached import Cached
 from overproof.models.endpoint import Endpoint
@@ -33,32 +33,41 @@ def key_for(options: EndpointOptions, what: str) -> str | None:
     return key
 
 
+def known_price(options: EndpointOptions) -> Price | None:
+    """Return the price the contract or the price library gives, None when neither knows the model."""
+    return options.price or listed_price(options.model, options.base_url)
+
+
 def price_for(options: EndpointOptions) -> Price:
     """Return the price of a model; unknown prices are an error, for a budget without one would be a wish."""
-    price = options.price or listed_price(options.model)
+    price = known_price(options)
     if price is None:
         raise UserError(
             f"the price of {options.model!r} is not in the price library: "
-            "write `price = { input = ..., output = ... }` (dollars per million tokens) beside its name in overproof.toml"
+            "write `price = { input = ..., output = ... }` (dollars per million tokens) beside it in overproof.toml"
         )
     return price
 
 
-def identity(options: EndpointOptions) -> str:
-    """Return what tells one model's answers from another's, whatever port a replay server got."""
-    return f"{options.base_url}|{options.model}"
-
-
-def cache_path(project: Project, options: EndpointOptions) -> Path:
+def answers_file(project: Project, options: EndpointOptions) -> Path:
     """Return the file that holds every answer bought from this model."""
-    return project.answers / f"{digest(identity(options), size=8)}.jsonl"
+    return project.answers / f"{digest(str(options.base_url), options.model, size=8)}.jsonl"
 
 
 def spent(project: Project) -> float:
     """Return the dollars this project has spent on answers, over all runs and models."""
     if not project.answers.is_dir():
         return 0.0
-    return sum(Cached.spent_in(path) for path in project.answers.glob("*.jsonl"))
+    return sum(entry.cost_usd for path in project.answers.glob("*.jsonl") for entry in journal.read(path))
+
+
+def kept(project: Project, options: EndpointOptions) -> Cached:
+    """Return the answers bought from this model so far, to look up without asking anybody."""
+    return _kept(project, options, Endpoint(options, None, None))
+
+
+def _kept(project: Project, options: EndpointOptions, model: Model) -> Cached:
+    return Cached(model, answers_file(project, options), send_metadata=options.send_metadata)
 
 
 @asynccontextmanager
@@ -66,19 +75,17 @@ async def opened(project: Project, options: EndpointOptions, purse: Purse, what:
     """Yield the model, ready to be asked: every answer is kept, and none is bought beyond the purse."""
     if options.base_url is None:
         raise UserError(f"{what} would have to be asked, but has no `base_url` in overproof.toml")
-    price = price_for(options)
+    price, url = price_for(options), None
     async with AsyncExitStack() as stack:
-        reach = options
         if options.base_url.startswith(REPLAY):
             url = await stack.enter_async_context(serve(recording(options.base_url.removeprefix(REPLAY))))
-            reach = msgspec.structs.replace(options, base_url=url)
-        endpoint = await stack.enter_async_context(Endpoint(reach, key_for(options, what), price))
-        cached = Cached(Budgeted(endpoint, purse, price), cache_path(project, options), identity=identity(options))
-        yield stack.enter_context(cached)
+        endpoint = Endpoint(options, key_for(options, what), price, url=url)
+        budgeted = Budgeted(await stack.enter_async_context(endpoint), purse, price)
+        yield stack.enter_context(_kept(project, options, budgeted))
 
 
 def recording(name: str) -> Recording:
     """Return the recorded models called `name`; only the demo's are embedded."""
     if name != "helpdesk":
         raise UserError(f"base_url = 'replay:{name}': there is one recording, 'replay:helpdesk'")
-    return Recording.load(Path(str(files("overproof.demo"))) / "recorded.jsonl.gz", key="ticket")
+    return Recording.read(Path(str(files("overproof.demo"))) / "recorded.jsonl.gz", key="ticket")

@@ -56,12 +56,15 @@ def evaluation_prompts(project: Project) -> pl.DataFrame:
 
 def baselines_of(contract: Contract) -> list[Baseline]:
     """Return the do-nothing alternatives the contract names."""
-    return [plugins.build("baselines", table, key="kind", where=f"baselines[{i}]") for i, table in enumerate(contract.baselines)]
+    return [
+        plugins.build("baselines", table, key="kind", where=f"baselines[{i}]")
+        for i, table in enumerate(contract.baselines)
+    ]
 
 
 def kinds_of(contract: Contract) -> list[tuple[StudentKind, Mapping[str, Any]]]:
     """Return the rungs of the ladder, each with the table it was built from; two of one name are an error."""
-    kinds = [
+    kinds: list[tuple[StudentKind, Mapping[str, Any]]] = [
         (plugins.build("students", table, key="kind", where=f"students[{i}]"), table)
         for i, table in enumerate(contract.students)
     ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
-from overproof.core.splits import Calibrate, Test, Train, Tune
+from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.task import task_of
-from overproof.proof.power import suggest_n_max
 from overproof.prompts.build import build
+from overproof.proof.power import suggest_n_max
 
 
 def make_logs(project: Project, making: Making, listen: Listener) -> None:
@@ -107,10 +107,3 @@ def examples(project: Project) -> tuple[Train, Tune]:
     """Return the accepted examples, each split as its own type."""
     table = pl.read_parquet(project.folder("filters") / "examples.parquet")
     return Train(table.filter(pl.col("split") == "train")), Tune(table.filter(pl.col("split") == "tune"))
-
-
-def evidence(project: Project) -> tuple[Calibrate, Test]:
-    """Return the evidence, each split as its own type."""
-    from overproof.pipeline.evidence import evidence_of
-
-    return Calibrate(evidence_of(project, "calibrate")), Test(evidence_of(project, "test"))

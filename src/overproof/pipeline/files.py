@@ -18,10 +18,10 @@ def inputs(contract: Contract, root: Path) -> tuple[Path, ...]:
     """Return every file the contract names, in a stable order; a pattern that matches nothing is an error."""
     found: list[Path] = []
     for i, source in enumerate(contract.logs):
-        matches = sorted(glob.glob(str(root / source.path), recursive=True))
+        matches = sorted(glob.glob(str(root / source.path), recursive=True))  # noqa: PTH207 - takes absolute patterns too
         if not matches:
             raise UserError(f"overproof.toml, logs[{i}].path: nothing matches {source.path!r} in {root}")
-        found.extend(Path(match) for match in matches if os.path.isfile(match))
+        found.extend(Path(match) for match in matches if Path(match).is_file())
     if contract.gold is not None:
         gold = root / contract.gold.path
         if not gold.is_file():
@@ -31,7 +31,7 @@ def inputs(contract: Contract, root: Path) -> tuple[Path, ...]:
 
 
 def fingerprint(contract: Contract, root: Path, memory: Path) -> str:
-    """Return one digest of all files' contents; a file whose size, time and inode are as remembered is not read again."""
+    """Return one digest of all contents; a file whose size, time and inode are as remembered is not read again."""
     known: dict[str, list[object]] = _remembered(memory)
     now: dict[str, list[object]] = {}
     for path in inputs(contract, root):

@@ -14,7 +14,7 @@ from overproof.core.errors import NotEnoughData, UserError
 from overproof.core.store import write
 from overproof.core.types import Record
 from overproof.core.where import parse as parse_where
-from overproof.filters.rules import Refusal
+from overproof.filters.refusals import declines
 from overproof.logs.options import LogSource, PrivacyOptions
 from overproof.logs.read import read
 from overproof.tasks.classify import Classify
@@ -25,6 +25,10 @@ MAX_LABELS = 500
 MAX_LABEL_LENGTH = 80
 SLICE_VALUES = 8
 """Metadata with more different values than this suggests no slices."""
+
+
+UNNAMED = "teacher"
+"""What a teacher is called whose name stands nowhere in the logs."""
 
 
 class Started(Record):
@@ -48,8 +52,9 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
         raise UserError(f"{folder / FILE} is there already: name another folder, or mend that file")
     source = LogSource(path=os.path.relpath(Path(logs).absolute(), folder.absolute()))
     exchanges = _of_task(read((source,), folder, PrivacyOptions(), None).exchanges, where)
-    model = teacher or _most_frequent(exchanges)
-    answers = exchanges.filter(_answered_by(model))["answer"]
+    found = _most_frequent(exchanges)
+    answers = exchanges.filter(_answered_by(teacher or found))["answer"]
+    model = teacher or found or UNNAMED
     if answers.is_empty():
         known = ", ".join(repr(each) for each in exchanges["model"].unique().sort().to_list())
         raise NotEnoughData(f"no call in {logs} was answered by {model!r}; models there: {known}")
@@ -60,7 +65,15 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
             f"{answers.len()} calls): if the log holds several tasks, pick one with --where \"app = '...'\""
         )
     has_gold = exchanges["gold"].is_not_null().any()
-    text = contract_text(folder.name, source.path, model, labels, where, suggested_slices(exchanges), gold=has_gold)
+    text = contract_text(
+        folder.name,
+        source.path,
+        model,
+        labels=labels,
+        where=where,
+        slices=suggested_slices(exchanges),
+        gold=has_gold,
+    )
     parse(text.encode())  # what is written must be readable
     write(folder / FILE, text.encode())
     return Started(
@@ -91,13 +104,13 @@ def _most_frequent(exchanges: pl.DataFrame) -> str:
 
 
 def find_labels(answers: pl.Series) -> list[str]:
-    """Return the answers that are labels: short, repeated, no refusal, and no other way of writing a more frequent one."""
+    """Return the answers that are labels: short, repeated, no refusal, not a frequent one written otherwise."""
     counts = answers.str.strip_chars().value_counts(sort=True, name="n")
     enough = max(3, MIN_SHARE * answers.len())
     frequent = [text for text, n in counts.iter_rows() if n >= enough and 0 < len(text) <= MAX_LABEL_LENGTH]
     labels: list[str] = []
     for text in frequent:
-        if Refusal().looks_like(text) or "\n" in text:
+        if declines(text) or "\n" in text:
             continue
         if labels and Classify(labels=tuple(labels)).read(text).answer is not None:
             continue
@@ -134,10 +147,10 @@ def contract_text(
     name: str,
     path: str,
     teacher: str,
+    *,
     labels: Iterable[str],
     where: str | None,
     slices: Iterable[tuple[str, str]],
-    *,
     gold: bool,
 ) -> str:
     """Return a contract with everything a person must decide marked as such."""
@@ -148,7 +161,7 @@ def contract_text(
         for value, condition in slices
     )
     return f"""\
-# What is promised about {toml_text(name)}, and everything else is derived. `overproof schema` prints what may stand here.
+# What is promised about {toml_text(name)}; all else is derived. `overproof schema` prints what may stand here.
 
 [task]
 name = {toml_text(name)}
@@ -200,7 +213,9 @@ usd = 0.0 # dollars that may be spent on the teacher
 def _notes(exchanges: pl.DataFrame, answers: pl.Series, labels: list[str]) -> tuple[str, ...]:
     stripped = answers.str.strip_chars().is_in(labels)
     off = answers.len() - int(stripped.sum())
-    notes = [f"{off} of {answers.len()} answers are not literally a label; filters recover or reject them"] if off else []
+    notes = (
+        [f"{off} of {answers.len()} answers are not literally a label; filters recover or reject them"] if off else []
+    )
     if exchanges["at"].null_count() == exchanges.height:
         notes.append("no timestamps: the windows will be cut by hash, and nothing can be said about the newest traffic")
     others = exchanges["model"].n_unique() - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from overproof.core.types import Record
@@ -9,7 +10,6 @@ from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import make, only_one
 from overproof.pipeline.stages import STAGES
-from pathlib import Path
 
 
 class Step(Record):
@@ -34,22 +34,22 @@ class Plan(Record):
 
 
 def plan(root: Path, listen: Listener | None = None) -> Plan:
-    """Return what a run would do; reads the logs and deals the prompt set if they are new, for that is free and priced by."""
+    """Return what a run would do; new logs are read and dealt, for that is free and the price depends on it."""
     project = Project(root)
     steps = tuple(_step(project, stage.name, stage.inputs) for stage in STAGES)
     with only_one(project):
         for stage in STAGES[:2]:
             if not project.fresh(stage.name):
                 make(project, stage, listen or Silent())
-    from overproof.pipeline.answers import shopping
+    from overproof.pipeline.answers import basket
     from overproof.pipeline.asking import spent
 
     contract = project.contract
     if project.fresh("teacher"):
         count, usd = 0, 0.0
     else:
-        basket = shopping(project)
-        count, usd = basket.to_buy, basket.estimate
+        needed = basket(project)
+        count, usd = needed.to_buy, needed.estimate
     so_far = spent(project)
     return Plan(
         steps=steps,

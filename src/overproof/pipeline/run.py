@@ -25,7 +25,7 @@ MAKERS = {
     "prompts": "overproof.pipeline.data:make_prompts",
     "teacher": "overproof.pipeline.answers:make_teacher",
     "filters": "overproof.pipeline.answers:make_filters",
-    "baselines": "overproof.pipeline.candidates:make_baselines",
+    "baselines": "overproof.pipeline.decide:make_baselines",
     "students": "overproof.pipeline.candidates:make_students",
     "calibrate": "overproof.pipeline.decide:make_calibrate",
     "evaluate": "overproof.pipeline.decide:make_evaluate",
@@ -73,8 +73,8 @@ def refuse_without_terms(project: Project) -> None:
     teacher = project.contract.teacher
     if teacher.terms != "acknowledged":
         raise UserError(
-            f"overproof.toml, teacher.terms: read whether the terms of {teacher.model!r} allow training on its answers, "
-            'then write `terms = "acknowledged"`; nothing is trained before'
+            f"overproof.toml, teacher.terms: read whether the terms of {teacher.model!r} allow training on its "
+            'answers, then write `terms = "acknowledged"`; nothing is trained before'
         )
 
 

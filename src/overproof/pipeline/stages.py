@@ -58,7 +58,15 @@ STAGES: tuple[Stage, ...] = (
         name="prompts",
         version=1,
         inputs=("logs",),
-        reads=lambda c: [c.task, c.prompts, c.slices, sorted(c.teacher.names), c.proof.n_max, c.bars, c.proof.confidence],
+        reads=lambda c: [
+            c.task,
+            c.prompts,
+            c.slices,
+            sorted(c.teacher.names),
+            c.proof.n_max,
+            c.bars,
+            c.proof.confidence,
+        ],
     ),
     Stage(
         name="teacher",

@@ -181,15 +181,19 @@ def upper(scores: ArrayLike, counts: ArrayLike, n_max: int, delta: float) -> Flo
 
 
 def interval(scores: ArrayLike, counts: ArrayLike, n_max: int, delta: float) -> Estimate | None:
-    """Return the weighted mean with both bounds, each missing with probability <= `delta`; None without weight."""
+    """Return the weighted mean with both bounds, each missing with probability <= `delta`; None without weight.
+
+    Bounds remember the best evidence on the way. Should what followed contradict it, so that the mean lies outside
+    them, they are widened to the mean: that costs no validity.
+    """
     s, w = _units(scores, counts, n_max, delta)
     value = _value(s, w)
     if value is None:
         return None
     return Estimate(
         value=value,
-        lower=float(lower(s, counts, n_max, delta)),
-        upper=float(upper(s, counts, n_max, delta)),
+        lower=min(float(lower(s, counts, n_max, delta)), value),
+        upper=max(float(upper(s, counts, n_max, delta)), value),
         kind="anytime",
         level=delta,
         requests=int(np.asarray(counts).sum()),

@@ -76,11 +76,10 @@ def saved(
     )
 
 
-def _lowest(
-    teacher: Floats, system: Floats, w: Floats, *, cap: float, extra: float | None, delta: float
-) -> float:
+def _lowest(teacher: Floats, system: Floats, w: Floats, *, cap: float, extra: float | None, delta: float) -> float:
     """Stop before the first share that is not proven: evidence need not be monotone where stakes depend on it."""
     proven = _p_saves(teacher, system, w, _SHARES[:, None], cap=cap, extra=extra) <= delta
+    # argmin is the first that is not proven; 0 when all are, and -1 is then the last
     return float(_SHARES[proven.argmin() - 1]) if proven[0] else -1.0
 
 
@@ -88,7 +87,7 @@ def _highest(teacher: Floats, system: Floats, w: Floats, *, cap: float, delta: f
     """The mirror: evidence that less than a share is saved grows with the share."""
     kept = 1.0 - _SHARES[::-1, None]
     refuted = p_value(w * (system - kept * teacher), kept * cap) <= delta
-    return float(_SHARES[len(_SHARES) - refuted.argmin()]) if refuted[0] else 1.0
+    return float(_SHARES[::-1][refuted.argmin() - 1]) if refuted[0] else 1.0
 
 
 def _p_saves(

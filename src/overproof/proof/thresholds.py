@@ -107,18 +107,18 @@ def grid_from_tune(
 
     The strictest is where about `start_units` of `n_calibrate_units` would be answered. With fewer than twice as many
     units it is where half would be, but not fewer than `least` (`binomial.least_units` of alpha and its level: fewer
-    cannot certify anything). The most lenient is the lowest confidence of `tune`. A threshold of 0 is left out, for
-    confidence 0 says that there is no answer. Empty when `tune` is.
+    cannot certify anything). The most lenient is the lowest confidence of `tune` above 0, for confidence 0 says that
+    there is no answer. Empty when there is none above 0.
     """
-    c = np.asarray(tune_confidence, dtype=np.float64)
+    c = np.sort(np.asarray(tune_confidence, dtype=np.float64))[::-1]
     if np.isnan(c).any():
         raise ValueError("a confidence is not a number")
-    if not c.size:
-        return c
+    most = int((c > 0).sum())
+    if not most:
+        return np.zeros(0)
     start = min(start_units, max(least, n_calibrate_units / 2)) / max(n_calibrate_units, 1)
-    coverage = np.linspace(min(start, 1.0), 1.0, points)
-    grid = np.unique(np.quantile(c, 1.0 - coverage, method="lower"))
-    return grid[grid > 0]
+    answered = np.linspace(min(start * len(c), most), most, points)
+    return np.unique(c[np.ceil(answered - 1e-9).astype(np.intp) - 1])
 
 
 def certify(confidence: ArrayLike, correct: ArrayLike, grid: ArrayLike, alpha: float, delta: float) -> Certified:

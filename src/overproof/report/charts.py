@@ -14,12 +14,21 @@ from overproof.report.words import clean, count, dollars, exactly, interval, per
 
 # --- intervals against bars -------------------------------------------------------------------------------------------
 
+TALL = 36
+"""Pixels of one row: two lines of text fit, so that bars run through a whole group without a gap."""
+
+
+FAR = 0.1
+"""What lies further than this below the lowest bar is drawn as an arrow at the edge; its figures stand beside it."""
+
 
 def span(estimates: Iterable[Estimate | None], bars: Iterable[float]) -> Scale:
-    """Return the scale all tracks of a figure share: from a round value below everything up to one."""
-    found = [each.lower for each in estimates if each is not None and math.isfinite(each.lower)]
-    lowest = min([*found, *bars], default=0.5)
-    return Scale(low=max(0.0, math.floor((lowest - 0.02) * 20) / 20), high=1.0)
+    """Return the scale all tracks of a figure share, up to one. What lies far below every bar does not stretch it."""
+    promised = list(bars)
+    floor = min(promised, default=0.0) - FAR
+    near = [each.lower for each in estimates if each is not None and each.value >= floor and math.isfinite(each.lower)]
+    lowest = max(min([*near, *promised], default=0.5), floor)
+    return Scale(low=max(0.0, math.floor((lowest - 0.01) * 20) / 20), high=1.0)
 
 
 def axis(scale: Scale) -> Markup:
@@ -36,26 +45,35 @@ def track(
     scale: Scale, estimate: Estimate | None, bar: float | None, state: str, teacher: Estimate | None = None, name: str = ""
 ) -> Markup:
     """Return one row of the interval plot: grid, bar, interval, and a mark that says how it stands."""
-    parts = [svg.line(at(scale(each)), 0, at(scale(each)), 30, "grid") for each in svg.ticks(scale.low, scale.high)]
+    parts = [svg.line(at(scale(each)), 0, at(scale(each)), TALL, "grid") for each in svg.ticks(scale.low, scale.high)]
     told = [name]
     if bar is not None:
-        parts.append(svg.line(at(scale(bar)), 0, at(scale(bar)), 30, "bar"))
+        parts.append(svg.line(at(scale(bar)), 0, at(scale(bar)), TALL, "bar"))
         told.append(f"bar {exactly(bar)}")
     if teacher is not None:
-        parts.append(svg.mark(at(scale(teacher.value)), 24, "teacher"))
+        parts.append(svg.line(at(scale(teacher.value)), 0, at(scale(teacher.value)), TALL, "teacher"))
         told.append(f"teacher {percent(teacher.value)}")
     if estimate is not None:
-        low, high = scale(estimate.lower), scale(estimate.upper)
-        parts.append(svg.line(at(low), 12, at(high), 12, f"whisker {state}"))
-        parts.extend(svg.line(at(end), 8, at(end), 16, f"whisker {state}") for end in (low, high))
-        parts.append(svg.mark(at(scale(estimate.value)), 12, state))
+        parts.append(_whisker(scale, estimate, state))
         told.append(f"{interval(estimate)}, {state}")
-    return svg.strip(clean("; ".join(told)), svg.join(parts), height=30)
+    return svg.strip(clean("; ".join(told)), svg.join(parts), height=TALL)
+
+
+def _whisker(scale: Scale, estimate: Estimate, state: str) -> Markup:
+    """Return an interval with its mark; an arrow to the left where the value is off the scale."""
+    middle = TALL / 2
+    if estimate.value < scale.low:
+        return svg.mark("0%", middle, "off", state)
+    low, high = scale(estimate.lower), scale(estimate.upper)
+    parts = [svg.line(at(low), middle, at(high), middle, f"whisker {state}")]
+    ends = [scale(end) for end in (estimate.lower, estimate.upper) if end >= scale.low]
+    parts += [svg.line(at(end), middle - 4, at(end), middle + 4, f"whisker {state}") for end in ends]
+    return svg.join([*parts, svg.mark(at(scale(estimate.value)), middle, state)])
 
 
 # --- calibration ------------------------------------------------------------------------------------------------------
 
-_WIDE, _LEFT, _RIGHT = 360, 44, 348
+_WIDE, _LEFT, _RIGHT = 360, 46, 340
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
@@ -190,6 +208,6 @@ def cost_rows(money: Economics) -> list[tuple[str, float, str]]:
     """Return what a thousand requests cost, three ways."""
     return [
         ("teacher alone", money.teacher_per_1k, "fill quiet"),
-        ("student alone", money.student_per_1k, "fill"),
+        ("candidate alone", money.student_per_1k, "fill"),
         ("both, as calibrated", money.blended_per_1k, "fill"),
     ]

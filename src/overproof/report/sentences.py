@@ -28,7 +28,7 @@ def headline(story: Story) -> str:
     if story.decision.outcome == "baseline":
         return f"No student is needed: the baseline {name} proved every promise."
     row = find_slice(story.winner, "all") if story.winner else None
-    takes = "may take over" if row is None else f"may answer {percent(row.answered)} of the requests"
+    takes = "may take over" if row is None else f"may answer {percent(row.answered)} of the requests itself"
     return f"{name} {takes}: every promise is proven."
 
 
@@ -71,7 +71,10 @@ def _after_release(story: Story) -> Iterator[str]:
             f"{story.promise.teacher} behind it for the rest."
         )
     if winner.calibration.always_teacher:
-        yield f"{_slices(winner)} could not be certified and stay with the teacher; more traffic there may change that."
+        yield (
+            f"Left to the teacher, because nothing could be certified there: "
+            f"{', '.join(winner.calibration.always_teacher)}. More traffic may change that."
+        )
     for verdict in winner.verdicts:
         if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system":
             yield f"Not part of the release, and not proven: {_told(verdict)}."
@@ -134,10 +137,6 @@ def _told(verdict: Verdict) -> str:
     return f"{verdict.metric} {where}: promised {bar(verdict)}{measured}, {outcome(verdict)}"
 
 
-def _slices(candidate: Candidate) -> str:
-    return ", ".join(candidate.calibration.always_teacher)
-
-
 def break_even(story: Story, candidate: Candidate) -> str:
     """Return after how many requests, and days at the log's rate, the saving has paid for what was spent."""
     money = candidate.economics
@@ -155,7 +154,7 @@ def condition_words(candidate: Candidate) -> Iterator[tuple[str, str, str, Verdi
     row = find_slice(candidate, "all")
     if row is not None:
         yield "answered by it alone", percent(row.answered), "the teacher answers the rest", None
-    for condition, label in (("bar", ""), ("risk", "errors among answered"), ("saving", "saved")):
+    for condition, label in (("bar", ""), ("risk", "errors among answered"), ("saving", "saved of the teacher's cost")):
         verdict = find_verdict(candidate, condition)
         if verdict is not None and verdict.estimate is not None:
             yield label or verdict.metric, interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict

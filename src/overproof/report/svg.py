@@ -74,17 +74,27 @@ _SHAPES = {
     "failed": "M-4.5-4.5L4.5 4.5M4.5-4.5L-4.5 4.5",
     "unproven": "M0-4.5A4.5 4.5 0 1 1 0 4.5A4.5 4.5 0 1 1 0-4.5Z",
     "plain": "M-3.5-3.5H3.5V3.5H-3.5Z",
-    "teacher": "M0-5L4.5 3.5H-4.5Z",
+    "off": "M6-4.5L0 0L6 4.5M0 0H14",
     "live": "M0-4A4 4 0 1 1 0 4A4 4 0 1 1 0-4Z",
     "ours": "M0-5L5 0L0 5L-5 0Z",
 }
 
 
-def mark(x: float | str, y: float, shape: str) -> Markup:
+def mark(x: float | str, y: float, shape: str, css: str = "") -> Markup:
     """Return a mark whose shape tells its meaning without colour: a disc is proven, a ring unproven, a cross failed."""
-    return Markup('<svg x="{}" y="{}" overflow="visible"><path class="mark {}" d="{}"/></svg>').format(
-        x, y, shape, _SHAPES[shape]
+    return Markup('<svg x="{}" y="{}" overflow="visible"><path class="mark {} {}" d="{}"/></svg>').format(
+        x, y, shape, css, _SHAPES[shape]
     )
+
+
+def key(shape: str) -> Markup:
+    """Return a mark by itself, for the key under a picture."""
+    return Markup('<svg class="key" width="12" height="12" aria-hidden="true">{}</svg>').format(mark(6, 6, shape))
+
+
+def key_line(css: str) -> Markup:
+    """Return a piece of an upright line, for the key under a picture."""
+    return Markup('<svg class="key" width="8" height="14" aria-hidden="true">{}</svg>').format(line(4, 0, 4, 14, css))
 
 
 def at(place: float) -> str:

@@ -43,8 +43,8 @@ def percent(share: float | None) -> str:
 
 
 def exactly(share: float) -> str:
-    """Return a promised share or a level with the digits it was given."""
-    return f"{round(100 * share, 6):.6g}%"
+    """Return a promised share or a level with the digits it was given, four at most."""
+    return f"{round(100 * share, 6):.4g}%"
 
 
 def dollars(amount: float | None) -> str:
@@ -65,6 +65,11 @@ def count(n: float) -> str:
 def many(n: float, noun: str) -> str:
     """Return a number with its noun in the right form."""
     return f"{count(n)} {noun}{'' if round(n) == 1 else 's'}"
+
+
+def signed(number: float) -> str:
+    """Return a number with its sign and one decimal."""
+    return f"{number:+.1f}".replace("-", "−")
 
 
 def size(n_bytes: int | None) -> str:
@@ -107,7 +112,8 @@ def _edge(amount: float, kind: Quantity, *, up: bool) -> str:
     """Return one end of an interval, rounded away from the middle."""
     if not math.isfinite(amount):
         return ("+" if amount > 0 else "−") + "∞" if not math.isnan(amount) else "–"
-    scale, digits = {"share": (100, 1), "points": (100, 1), "ms": (1, 1), "usd": (1, 4)}[kind]
+    scale = 100 if kind in ("share", "points") else 1
+    digits = 4 if kind == "usd" and abs(amount) < 0.1 else 2 if kind == "usd" else 1
     step = 10**digits
     raw = amount * scale * step
     whole = math.ceil(raw - 1e-7) if up else math.floor(raw + 1e-7)
@@ -135,35 +141,49 @@ def bar(verdict: Verdict) -> str:
     return f"{sign} {milliseconds(verdict.bar) if kind == 'ms' else dollars(verdict.bar)}"
 
 
+def promised(verdict: Verdict) -> str:
+    """Return what was promised: `accuracy ≥ 92%`."""
+    return f"{verdict.metric} {bar(verdict)}"
+
+
+def missing(more_units: int | None, more_days: float | None) -> str:
+    """Return what it would take: `about 240 more units, 9 days at this rate`."""
+    if more_units is None:
+        return "more units alone would not prove it"
+    days = "" if more_days is None else f", {many(math.ceil(more_days), 'day')} at this rate"
+    return f"about {many(more_units, 'more unit')}{days}"
+
+
+def doubt(verdict: Verdict) -> str:
+    """Return what an unproven verdict lacks; empty for the others."""
+    if verdict.outcome != "unproven":
+        return ""
+    if verdict.estimate is None and verdict.more_units is None:
+        return "nothing here could be scored"
+    return missing(verdict.more_units, verdict.more_days)
+
+
 def outcome(verdict: Verdict) -> str:
     """Return the verdict in words; an unproven one says what it would take."""
-    if verdict.outcome != "unproven":
-        return verdict.outcome
-    if verdict.more_units is not None:
-        days = "" if verdict.more_days is None else f", {many(math.ceil(verdict.more_days), 'day')} at this rate"
-        return f"unproven: about {many(verdict.more_units, 'more unit')}{days}"
-    if verdict.estimate is None:
-        return "unproven: nothing here could be scored"
-    return "unproven: more units alone would not prove it"
+    return verdict.outcome + (f": {doubt(verdict)}" if doubt(verdict) else "")
 
 
-def evidence(estimate: Estimate | None) -> str:
-    """Return what an estimate rests on: requests, units, the kind of interval, its level."""
+def levels(verdict: Verdict) -> str:
+    """Return the kind of interval and its level a side; the verdict's own level where it is another."""
+    estimate = verdict.estimate
     if estimate is None:
-        return "no evidence"
-    return (
-        f"{many(estimate.requests, 'request')}, {many(estimate.units, 'unit')}; "
-        f"{KINDS[estimate.kind]}, {exactly(estimate.level)} a side"
-    )
+        return f"verdict at {exactly(verdict.level)}"
+    own = "" if math.isclose(verdict.level, estimate.level) else f"; verdict at {exactly(verdict.level)}"
+    return f"{estimate.kind}, {exactly(estimate.level)}{own}"
 
 
 def weights(verdict: Verdict) -> str:
     """Return what happened to the weights, and what could not be scored; empty when there is nothing to say."""
     parts = [f"n_max {verdict.n_max}"] if verdict.n_max > 1 or verdict.capped > 0 else []
     if verdict.capped > 0:
-        parts.append(f"{percent(verdict.capped)} of requests beyond it carry no weight")
+        parts.append(f"{percent(verdict.capped)} of requests beyond it")
     if verdict.estimate is not None and round(verdict.estimate.effective) != verdict.estimate.units:
-        parts.append(f"{many(verdict.estimate.effective, 'effective unit')}")
+        parts.append(many(verdict.estimate.effective, "effective unit"))
     if verdict.worst_case:
         parts.append(f"{count(verdict.worst_case)} scored worst-case")
     return "; ".join(parts)

@@ -29,8 +29,8 @@ _LONGEST_SENTENCE = 160  # characters in which a label may be named in prose
 _DEEPEST = 8  # wrappings inside one another
 _REMEMBERED = 16_384  # distinct texts that were no plain label
 
-_SEPARATORS = r"[\s_\-‐‒–—]+"
-_APOSTROPHES = str.maketrans("‘’", "''")
+_SEPARATORS = r"[\s_\-\u2010-\u2015]+"  # the last are the typographic dashes
+_APOSTROPHES = str.maketrans("\u2018\u2019", "''")
 _VETO = re.compile(
     r"n't\b|\?|\.\.|\b(?:not|no|nor|neither|never|none|cannot|without|except|unless|or|either|sorry|unsure|uncertain|"
     r"unclear|unlikely|maybe|perhaps|might|could|"
@@ -42,7 +42,7 @@ _VETO = re.compile(
 _ASSIGNING = re.compile(
     r"(?:\b(?:is|be|as|under|into|category|label|class|intent|answer|with|choose|pick|select|"
     r"ist|wäre|als|unter|kategorie|est|serait|comme|sous|catégorie|es|sería|como|bajo|categoría)|[:=>→])"
-    r"""[\s"'`*_(\[“„«]*"""
+    r"""[\s"'`*_(\[“„«]*\Z"""
 )
 """What stands right before a label that a sentence gives as its verdict."""
 _SENTENCE_END = re.compile(r"""["'`*_)\]”“»\s]*(?:[.!,;](?:["'`*_)\]”“»\s]|$)|$)""")
@@ -56,17 +56,22 @@ class Classify(Record, dict=True):
 
     def __post_init__(self) -> None:
         """Raise ContractError when a label is blank or stands twice."""
+        seen: set[str] = set()
         for label in self.labels:
             if not label.strip():
                 raise ContractError("task.labels", "holds a blank label")
-            if self.labels.count(label) > 1:
+            if label in seen:
                 raise ContractError("task.labels", f"holds {label!r} twice")
+            seen.add(label)
 
     def read(self, text: str | None) -> Reading:
         """Return the label that `text` means; `recovered` says that it was not written literally."""
         if text is None:
             return UNREADABLE
-        return self._literal.get(text) or self._recover(text)
+        literal = self._literal.get(text)
+        if literal is not None:
+            return literal
+        return self._recover(text) if len(text) <= _LONGEST else UNREADABLE
 
     def read_column(self, texts: pl.Series) -> Readings:
         """Return the columns `answer` and `recovered`, aligned with `texts`; every distinct text is read once."""
@@ -116,8 +121,6 @@ class Normaliser:
 
     def label_in(self, text: str) -> str | None:
         """Return the one label that `text` means, or None."""
-        if len(text) > _LONGEST or not text.strip():
-            return None
         normal = unicodedata.normalize("NFKC", text).strip()
         return _sole(self._inside(normal, _DEEPEST)) or self._verdict(normal)
 
@@ -185,15 +188,13 @@ def _is_verdict(folded: str, named: _Named) -> bool:
     marked = before[-1:] in tuple("`*") and after[:1] == before[-1:]
     if "_" in label or marked:
         return True
-    assigned = _ASSIGNING.search(before, max(0, named.start - 24))
-    while assigned is not None and assigned.end() != named.start:
-        assigned = _ASSIGNING.search(before, assigned.end())
-    return assigned is not None and _SENTENCE_END.match(after) is not None
+    return _ASSIGNING.search(before) is not None and _SENTENCE_END.match(after) is not None
 
 
 def _pattern(keys: dict[str, str | None]) -> re.Pattern[str]:
     """Return a pattern whose group 1 is the longest label that starts at each word; it may overlap the next."""
-    longest_first = sorted(filter(None, keys), key=lambda key: (-len(key), key))
+    words = [key for key in keys if any(map(str.isalnum, key))]  # `-` is a label only where it stands alone
+    longest_first = sorted(words, key=lambda key: (-len(key), key))
     names = "|".join(_SEPARATORS.join(map(re.escape, key.split("_"))) for key in longest_first)
     return re.compile(rf"(?<![\w-])(?=((?:{names or '(?!)'})(?![\w-])))")
 

@@ -2,7 +2,7 @@
 
 No request leaves. Where no right answer can be had, `reference` is null and whoever answers is counted wrong, whatever
 is said: the worst case. The one exception is declared by the user: gold known for a random sample of requests
-(`gold_missing="random_sample"`), where requests outside the sample are left out; the caller sees how many by the height.
+(`gold_missing="random_sample"`), where requests outside the sample are left out; the height tells how many.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ def evidence(
     rows = rows.with_columns(
         teacher=pl.when(own).then("read").otherwise("asked"),
         teacher_latency_ms=pl.when(own).then("latency_ms").otherwise("asked_latency_ms"),
-        known_cost=pl.coalesce(
-            pl.when("by_teacher").then(pl.coalesce("cost_usd", _from_tokens(price))), "asked_cost"
-        ),
+        known_cost=pl.coalesce(pl.when("by_teacher").then(pl.coalesce("cost_usd", _from_tokens(price))), "asked_cost"),
     )
     rows = _with_reference(rows, task, reference, gold_missing)
     if not rows.height:

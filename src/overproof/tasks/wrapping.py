@@ -23,20 +23,21 @@ _PAIRS = {
     "<": ">",
     "“": "”",
     "„": "“",
-    "‘": "’",
+    "\u2018": "\u2019",
     "«": "»",
     "»": "«",
     "「": "」",
 }
-_ANSWER_KEYS = frozenset(
-    "answer antwort category categoria categorie categoría catégorie class classification intent kategorie label "
-    "output predicted_category predicted_label prediction reponse response respuesta result réponse topic type".split()
+_ANSWER_KEY = re.compile(
+    r"(?:predicted_)?(?:answer|category|class|classification|intent|label|output|prediction|response|result|topic|type|"
+    r"antwort|kategorie|cat[eé]gorie|r[eé]ponse|categor[ií]a|respuesta)"
 )
 _FENCE = re.compile(r"```[\w+-]*\n(.*?)\n?```", re.DOTALL)
 _TAG = re.compile(r"<([A-Za-z][\w-]*)>(.*)</\1>", re.DOTALL)
 _BULLET = re.compile(r"((?:[-*+•>#]+|\d{1,2}[.)])\s+)(.+)", re.DOTALL)
 _LEAD = re.compile(
-    r"""(?P<mark>[*_"'`]*)(?P<words>[^\W\d_][\w'/ -]{0,40}?)(?P=mark)\s*(?:=>|->|→|[:=])(?P=mark)\s*(?P<inner>.+)""",
+    r"""(?P<mark>[*_"'`]*)(?P<words>[^\W\d_][\w'/ -]{0,40}?)"""
+    r"""(?:(?P=mark)\s*(?:=>|->|→|[:=])|\s*(?:=>|->|→|[:=])(?P=mark))\s*(?P<inner>.+)""",
     re.DOTALL,
 )
 
@@ -74,7 +75,7 @@ def _json_answer(text: str) -> str | None:
     except (ValueError, RecursionError):  # not JSON, or no JSON that anyone means: both are simply no such wrapping
         return None
     if isinstance(value, dict):
-        named = [item for key, item in value.items() if key.strip().casefold() in _ANSWER_KEYS]
+        named = [item for key, item in value.items() if _ANSWER_KEY.fullmatch(key.strip().casefold())]
         values = named or [item for item in value.values() if isinstance(item, str)]
     else:
         values = value

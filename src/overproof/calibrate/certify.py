@@ -1,0 +1,229 @@
+"""Choose one threshold and the critical slices the teacher keeps, so that every claim made holds at its level.
+
+The claims: the error rate among the answered is at most alpha, overall and in each critical slice that is not left to
+the teacher. The difficulty is that both the threshold t and the set E of slices left out are chosen by the same data.
+A slice that is kept was kept because it looked good, so testing "overall" as if E had been fixed is wrong: of ten
+critical slices that are all a little too bad, one or another would be let through far more often than δ.
+
+So nothing is chosen before it is certified: each claim is certified for *all* pairs (t, E) at once, within its δ, and
+then any pair may be picked by any rule. Over t by Learn-then-Test; over E by a division of δ fixed beforehand, `share`:
+half to leaving nobody out, the other half evenly over how many are left out, then evenly over which. Slices with too
+few units to be certified even without an error are left out before anything is scored, and cost nothing.
+
+The rule that picks: of the certified pairs, the one that answers the most requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from overproof.proof import binomial, thresholds
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+SPREAD = 12
+"""Thresholds that the Bonferroni half tests."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What certification reads: one pre-drawn request per unit, for all traffic and for each critical slice."""
+
+    confidence: Floats
+    """Of each request; 0 where the candidate has nothing to say."""
+    wrong: Mask
+    """Whether its answer is not fully right; true where no reference could be had."""
+    rows: Mapping[str, Rows]
+    """For `all` and each critical slice: the drawn requests."""
+    member: Mapping[str, Mask]
+    """For each critical slice: which requests are in it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the evidence says about one claim at the chosen threshold."""
+
+    units: int
+    answered: int
+    errors: int
+    p_value: float
+    level: float
+    """Share of δ the claim had, given who was left out; each half of Learn-then-Test has half of it."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen threshold, who is left to the teacher, and the claims; no threshold: nothing could be certified."""
+
+    threshold: float | None
+    always_teacher: tuple[str, ...]
+    claims: Mapping[str, Claim]
+    """For `all` and every critical slice; for those left out, as if only the others were."""
+
+
+def share(excluded: int, of: int) -> float:
+    """Return the share of δ for one particular set of `excluded` out of `of` slices; over all sets they sum to 1."""
+    if not of:
+        return 1.0
+    return 0.5 if not excluded else 0.5 / of / comb(of, excluded)
+
+
+def certified(p: Floats, expected: Floats, start: float, least: float, level: float) -> Mask:
+    """Return which thresholds of an ascending grid are certified, all at once with error probability <= `level`.
+
+    Half of the level goes to a fixed sequence, from the strictest threshold at which `start` answered units are
+    `expected` towards the lenient end, until the first that is not proven. The other half is divided over at most 12
+    thresholds, spread over those where at least `least` are expected. `p` are exact p-values; `expected` is known
+    without the scores, so both lists are fixed beforehand.
+    """
+    able = np.flatnonzero(expected >= least)
+    if not len(able):
+        return np.zeros(len(p), dtype=bool)
+    begins = np.flatnonzero(expected >= start)[-1] if (expected >= start).any() else 0
+    failed = np.flatnonzero(p[: begins + 1] > level / 2)
+    in_sequence = np.zeros(len(p), dtype=bool)
+    in_sequence[(failed[-1] + 1 if len(failed) else 0) : begins + 1] = True
+    spread = np.unique(able[np.linspace(0, len(able) - 1, min(SPREAD, len(able))).round().astype(np.intp)])
+    in_sequence[spread[p[spread] <= level / 2 / len(spread)]] = True
+    return in_sequence
+
+
+@dataclass
+class Certifier:
+    """Certifies claims for any pair of threshold and slices left out, and remembers those it has seen."""
+
+    drawn: Drawn
+    grid: Floats
+    tune_share: Floats
+    """Share of `tune` that reaches each threshold of the grid."""
+    alpha: float
+    delta: float
+    start_units: int
+    routable: tuple[str, ...]
+    """Critical slices that can be left to the teacher, without those left out beforehand."""
+    left_out: frozenset[str] = frozenset()
+    """Left out beforehand."""
+    _seen: dict[tuple[str, frozenset[str]], tuple[Mask, Floats]] = field(default_factory=dict)
+
+    def others(self, name: str) -> frozenset[str]:
+        """Return the slices whose being left out would change what `name` answers."""
+        if name == "all":
+            return frozenset(self.routable)
+        mine = self.drawn.member[name]
+        return frozenset(each for each in self.routable if each != name and (self.drawn.member[each] & mine).any())
+
+    def level(self, name: str, excluded: frozenset[str]) -> float:
+        """Return what claim `name` may spend when `excluded` are left out."""
+        others = self.others(name)
+        return self.delta * share(len(excluded & others), len(others))
+
+    def holds(self, name: str, excluded: frozenset[str]) -> Mask:
+        """Return at which thresholds claim `name` is certified when `excluded` are left out."""
+        key = (name, excluded & self.others(name))
+        if key not in self._seen:
+            self._seen[key] = self._certify(*key)
+        return self._seen[key][0]
+
+    def _certify(self, name: str, excluded: frozenset[str]) -> tuple[Mask, Floats]:
+        level = self.level(name, excluded)
+        answered, errors = self.counts(name, excluded)
+        p = binomial.tail(errors, answered, self.alpha)
+        units = len(self.drawn.rows[name])
+        least = binomial.least_units(self.alpha, level / 2)
+        start = min(self.start_units, max(least, units / 2))
+        return certified(p, units * self.tune_share, start, least, level), p
+
+    def counts(self, name: str, excluded: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return answered units and errors among them at every threshold."""
+        rows = self.drawn.rows[name]
+        gone = np.zeros(len(self.drawn.confidence), dtype=bool)
+        for each in excluded | self.left_out:
+            if each != name:
+                gone |= self.drawn.member[each]
+        rows = rows[~gone[rows]]
+        found = thresholds.count(
+            self.drawn.confidence[rows], ~self.drawn.wrong[rows], np.zeros(len(rows), dtype=np.intp), self.grid
+        )
+        if not len(rows):
+            return np.zeros(len(self.grid), dtype=np.int64), np.zeros(len(self.grid), dtype=np.int64)
+        return found.answered[0], found.errors[0]
+
+    def excluded_at(self, t: int, kept_by_force: tuple[str, ...]) -> frozenset[str] | None:
+        """Return who must be left out at threshold number `t`; None when a slice that no router can see fails."""
+        out: frozenset[str] = frozenset()
+        while True:
+            fails = frozenset(name for name in self.routable if name not in out and not self.holds(name, out)[t])
+            if not fails:
+                return out if all(self.holds(name, out)[t] for name in kept_by_force) else None
+            out |= fails
+
+    def options(self, kept_by_force: tuple[str, ...]) -> Iterator[tuple[int, frozenset[str]]]:
+        """Yield every certified pair of threshold number and slices left out, from lenient to strict."""
+        for t in range(len(self.grid)):
+            out = self.excluded_at(t, kept_by_force)
+            if out is not None and self.holds("all", out)[t]:
+                yield t, out
+
+
+def choose(
+    drawn: Drawn,
+    grid: Floats,
+    tune_confidence: Floats,
+    *,
+    alpha: float,
+    delta: float,
+    start_units: int,
+    unroutable: frozenset[str] = frozenset(),
+) -> Choice:
+    """Return the certified threshold and exclusions that answer the most of all requests.
+
+    For every claim made about the result (overall, each critical slice not in `always_teacher`) the chance that its
+    true error rate exceeds `alpha` is at most `delta`. Units are independent draws; `grid` comes from `tune`. A slice
+    in `unroutable` cannot be left to the teacher, for no request shows that it is in it before it is answered: no
+    threshold is chosen at which it is not certified.
+    """
+    critical = [name for name in drawn.rows if name != "all"]
+    least = binomial.least_units(alpha, delta / 2)
+    small = frozenset(name for name in critical if name not in unroutable and len(drawn.rows[name]) < least)
+    routable = tuple(name for name in critical if name not in small and name not in unroutable)
+    tuned = np.sort(tune_confidence)
+    reach = 1.0 - np.searchsorted(tuned, grid, side="left") / max(len(tuned), 1)
+    certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small)
+    forced = tuple(name for name in critical if name in unroutable)
+    pairs = list(certifier.options(forced)) if len(grid) else []
+    coverage = [_answers(drawn, grid[t], out | small) for t, out in pairs]
+    if not pairs or not max(coverage):
+        everyone = tuple(name for name in critical if name not in unroutable)
+        return Choice(None, everyone, _claims(certifier, critical, max(len(grid) - 1, 0), frozenset()))
+    t, out = pairs[int(np.argmax(coverage))]
+    left = tuple(name for name in critical if name in out | small)
+    return Choice(float(grid[t]), left, _claims(certifier, critical, t, out))
+
+
+def _answers(drawn: Drawn, threshold: float, excluded: frozenset[str]) -> int:
+    answered = drawn.confidence >= threshold
+    for name in excluded:
+        answered &= ~drawn.member[name]
+    return int(answered.sum())
+
+
+def _claims(certifier: Certifier, critical: list[str], t: int, out: frozenset[str]) -> dict[str, Claim]:
+    claims = {}
+    for name in ("all", *critical):
+        answered, errors = certifier.counts(name, out - {name})
+        k, n = (int(errors[t]), int(answered[t])) if len(answered) else (0, 0)
+        claims[name] = Claim(
+            units=len(certifier.drawn.rows[name]),
+            answered=n,
+            errors=k,
+            p_value=float(binomial.tail(k, n, certifier.alpha)),
+            level=certifier.level(name, out - {name}),
+        )
+    return claims

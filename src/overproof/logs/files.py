@@ -1,0 +1,147 @@
+"""Find log files and open them: globs, gzip, zstd, and files that break off."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterable
+from glob import glob
+from pathlib import Path
+from typing import IO, cast
+
+from overproof.core.errors import UserError
+
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+HEAD_LINES = 20
+HEAD_BYTES = 4 * 2**20
+"""The first lines end here at the latest, whatever their number."""
+_BUFFER = 2**18
+
+
+class Torn(OSError):
+    """A compressed file that ends in the middle or is damaged; what stands before has been read."""
+
+
+def expand(pattern: str, root: Path) -> list[Path]:
+    """Return the files that `pattern` names, relative to `root`, in a stable order; none at all is an error."""
+    whole = root / pattern
+    if whole.is_file():
+        return [whole]
+    if whole.is_dir():
+        raise UserError(f"logs: {pattern!r} is a folder; name its files, such as '{pattern.rstrip('/')}/*.jsonl'")
+    found = sorted(path for path in map(Path, glob(str(whole), recursive=True)) if path.is_file())
+    if not found:
+        raise UserError(f"logs: no file matches {pattern!r} in {root.resolve()}; check the path in overproof.toml")
+    return found
+
+
+def name(path: Path, root: Path) -> str:
+    """Return how a file is called in every record: relative to the project where it lies in it."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a plain, gzip or zstd file, told apart by its first bytes; damage surfaces as `Torn` where it lies."""
+    try:
+        file = path.open("rb")
+    except OSError as wrong:
+        raise UserError(f"logs: cannot open {path}: {wrong.strerror}") from wrong
+    magic = file.peek(4)[:4]
+    if magic.startswith(GZIP):
+        return _buffered(_Unpacked(file, gzip.GzipFile(fileobj=file)))
+    if magic == ZSTD:
+        return _buffered(_Unpacked(file, _zstd(file)))
+    return file
+
+
+def head(path: Path) -> list[bytes]:
+    """Return the first lines of a log, fewer where it breaks off."""
+    lines: list[bytes] = []
+    size = 0
+    with open_log(path) as stream:
+        try:
+            while len(lines) < HEAD_LINES and size < HEAD_BYTES and (line := stream.readline(HEAD_BYTES)):
+                lines.append(line)
+                size += len(line)
+        except Torn:
+            return lines
+    return lines
+
+
+class _Unpacked(io.RawIOBase):
+    """Bytes of a compressed file; owns the file below, and gives every kind of damage one name."""
+
+    def __init__(self, file: IO[bytes], inner: IO[bytes]) -> None:
+        self._file = file
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader hands a memoryview
+        try:
+            data = self._inner.read(len(buffer))
+        except (EOFError, zlib.error, gzip.BadGzipFile, *_zstd_faults()) as tear:
+            raise Torn(f"{tear}") from tear
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _buffered(raw: io.RawIOBase) -> IO[bytes]:
+    return cast("IO[bytes]", io.BufferedReader(raw, _BUFFER))  # typeshed tells the two apart by name only
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdFile
+
+        return cast("IO[bytes]", ZstdFile(file))  # same protocol, its own class
+    return cast("IO[bytes]", _ZstdFrames(file))  # only `read` is asked of it
+
+
+def _zstd_faults() -> Iterable[type[Exception]]:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdError
+
+        return (ZstdError,)
+    import zstandard
+
+    return (zstandard.ZstdError,)
+
+
+class _ZstdFrames:
+    """Frames of zstd, one after another. The package's own stream ends in silence where a file is cut; this does not."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        import zstandard
+
+        self._file = file
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._frame = self._new()
+        self._left = b""
+        self._inside = False
+        self._ready = memoryview(b"")
+
+    def read(self, size: int) -> memoryview:
+        """Return up to `size` bytes, b"" at a proper end; raise EOFError where a frame is cut."""
+        while not self._ready:
+            data = self._left or self._file.read(_BUFFER)
+            self._left = b""
+            if not data:
+                if self._inside:
+                    raise EOFError("the file ends inside a zstd frame")
+                break
+            if self._frame.eof:
+                self._frame = self._new()
+            self._ready = memoryview(self._frame.decompress(data))
+            self._inside = not self._frame.eof
+            self._left = self._frame.unused_data
+        out, self._ready = self._ready[:size], self._ready[size:]
+        return out

@@ -1,0 +1,49 @@
+"""Give every exchange an id of its own: repeated rows are set aside, a second row under one id gets a new one."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from overproof.logs.jsonl import EXCERPT
+
+
+def settle(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the exchanges with unique ids, and those set aside because an earlier row is the same in all fields.
+
+    The second table has the columns of `SetAside` and whatever else `exchanges` has that starts with an underscore.
+    """
+    fields = [name for name in exchanges.columns if name != "source" and not name.startswith("_")]
+    extra = [name for name in exchanges.columns if name.startswith("_")]
+    order = exchanges.with_row_index("_row")
+    shared = order.filter(pl.col("id").is_duplicated())
+    if shared.is_empty():
+        return exchanges, _duplicates(shared.with_columns(_first=pl.col("source")), extra)
+    shared = shared.with_columns(_first=pl.col("source").first().over(fields))
+    repeated = shared.filter(pl.col("_first") != pl.col("source"))
+    kept = order.join(repeated, on="_row", how="anti", maintain_order="left").drop("_row")
+    return _unique(kept), _duplicates(repeated, extra)
+
+
+def _unique(exchanges: pl.DataFrame) -> pl.DataFrame:
+    """Name every later row under a taken id after the place it stands in."""
+    later = ~pl.col("id").is_first_distinct()
+    renamed = exchanges.filter(later)
+    taken = set(exchanges["id"])
+    names = []
+    for source in renamed["source"]:
+        name = source
+        while name in taken:  # some log's own ids look like places
+            name += "'"
+        taken.add(name)
+        names.append(name)
+    places = exchanges.select(later.arg_true()).to_series()
+    return exchanges.with_columns(id=exchanges["id"].scatter(places, names))
+
+
+def _duplicates(repeated: pl.DataFrame, extra: list[str]) -> pl.DataFrame:
+    return repeated.select(
+        "source",
+        pl.concat_str(pl.lit("duplicate of "), "_first").alias("reason"),
+        pl.col("messages").str.slice(0, EXCERPT).alias("excerpt"),
+        *extra,
+    )

@@ -1,0 +1,131 @@
+"""Read request/response pairs in the shape of the OpenAI API, one JSON object per line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from overproof.core.types import Exchange, Message, Record, SetAside
+from overproof.logs import jsonl, rows
+from overproof.logs.rows import BadRow, Row
+
+REQUEST = ("request", "request_body", "body")
+RESPONSE = ("response", "response_body")
+NOT_PARAMETERS = frozenset(
+    ("messages", "prompt", "model", "user", "metadata", "store", "stream", "stream_options", "safety_identifier")
+    + ("service_tier", "prompt_cache_key", "prompt_cache_retention", "timeout", "headers", "extra_headers")
+    + ("api_key", "api_base", "api_version", "base_url")
+)
+"""Fields of a request that cannot change the answer, and the client's own settings, keys among them: never kept."""
+PARAMETERS = frozenset(
+    ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "n", "tools", "tool_choice")
+    + ("response_format", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs")
+    + ("reasoning_effort", "verbosity", "parallel_tool_calls", "functions", "function_call")
+)
+"""Fields that can, where the request's own are mixed with the row's."""
+KNOWN = rows.COMMON | PARAMETERS | {*REQUEST, *RESPONSE, "messages", "method", "url", "object", "stream", "store"}
+
+
+class OpenAIReader(Record):
+    """Request/response pairs: `{"request": {...}, "response": {...}}` with what the logger knew around them."""
+
+    name: str = "openai"
+
+    def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
+        """Return the share of rows that hold a request and what became of it."""
+        return jsonl.share(head, _fits)
+
+    def read(self, stream: IO[bytes], source: str) -> Iterator[Exchange | SetAside]:
+        """Yield every row in order."""
+        return jsonl.exchanges(stream, source, exchange)
+
+
+def exchange(row: Row, source: str) -> Exchange:
+    """Return the call that `row` tells of; raise BadRow when its request or its outcome is not there."""
+    request, parameters = _request(row)
+    response, code, failure = _response(row)
+    metadata = rows.scalars(row, KNOWN) | rows.strings(row.get("metadata")) | rows.strings(request.get("metadata"))
+    answer, finish_reason = (None, None) if failure else _first_choice(response)
+    usage = rows.first(("usage",), response, row)
+    usage = usage if isinstance(usage, Mapping) else {}
+    return Exchange(
+        id=rows.text(rows.first(rows.ID, row, response)) or source,
+        source=source,
+        at=rows.when(rows.first(rows.AT, row, response)),
+        model=rows.text(rows.first(rows.MODEL, request, row)) or "",
+        answered_by=rows.text(response.get("model")) or "",
+        release=rows.text(rows.first(rows.RELEASE, row, metadata)),
+        messages=_messages(request),
+        parameters=parameters,
+        answer=answer,
+        finish_reason=finish_reason,
+        status=code,
+        error=failure,
+        user=rows.text(rows.first(rows.USER, request, row)),
+        conversation=rows.text(rows.first(rows.CONVERSATION, row, metadata)),
+        metadata=metadata,
+        gold=rows.text(row.get("gold")),
+        input_tokens=rows.count(rows.first(rows.INPUT_TOKENS, usage, row)),
+        output_tokens=rows.count(rows.first(rows.OUTPUT_TOKENS, usage, row)),
+        cost_usd=rows.number(rows.first(rows.COST, row, usage)),
+        latency_ms=rows.latency_ms(row),
+    )
+
+
+def _fits(row: Row) -> bool:
+    asked = any(isinstance(row.get(name), Mapping | str) for name in REQUEST) or "messages" in row
+    return asked and (any(name in row for name in RESPONSE) or "error" in row)
+
+
+def _request(row: Row) -> tuple[Row, dict[str, Any]]:
+    """Return the request, and those of its fields that can change the answer."""
+    found = rows.first(REQUEST, row)
+    if found is not None:
+        request = rows.mapping(found, "request")
+        parameters = {
+            key: value for key, value in request.items() if key not in NOT_PARAMETERS and value is not None
+        }
+        return request, rows.shallow(parameters)
+    if "messages" not in row:
+        raise BadRow("no request")
+    return row, rows.shallow({key: row[key] for key in PARAMETERS if row.get(key) is not None})
+
+
+def _messages(request: Row) -> tuple[Message, ...]:
+    prompt = request.get("prompt")
+    if isinstance(prompt, str) and "messages" not in request:  # the older completions API
+        return (Message(role="user", content=prompt),)
+    return rows.messages(request.get("messages"))
+
+
+def _response(row: Row) -> tuple[Row, int, str | None]:
+    """Return the response's body, its status, and why it failed if it did."""
+    response = rows.mapping(rows.first(RESPONSE, row), "response")
+    said = rows.first(rows.STATUS, row, response)
+    if response.get("body") is not None:  # as the Batch API writes it
+        response = rows.mapping(response["body"], "response body")
+    failure = rows.error(row.get("error")) or rows.error(response.get("error"))
+    code = rows.status(said, failed=failure is not None)
+    if failure is None and not 200 <= code < 300:
+        failure = f"status {said}"
+    return response, code, failure
+
+
+def _first_choice(response: Row) -> tuple[str, str | None]:
+    """Return the text of the first choice and why it ended."""
+    if not response:
+        raise BadRow("no response")
+    choices = response.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        raise BadRow("a response without choices")
+    choice = choices[0]
+    finish_reason = rows.text(choice.get("finish_reason"))
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        if isinstance(choice.get("text"), str):
+            return choice["text"], finish_reason
+        raise BadRow("a choice without a message")
+    answer, _ = rows.content(message.get("content"))
+    refusal = message.get("refusal")
+    return answer or (refusal if isinstance(refusal, str) else ""), finish_reason

@@ -1,0 +1,90 @@
+"""Read plain pairs: `{"input": ..., "output": ...}` rows, for logs that never had an API's shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from overproof.core.types import Exchange, Message, Record, SetAside
+from overproof.logs import jsonl, rows
+from overproof.logs.rows import BadRow, Row
+
+INPUT = ("input", "prompt")
+OUTPUT = ("output", "completion")
+KNOWN = rows.COMMON | {*INPUT, *OUTPUT, "system", "parameters"}
+
+
+class PairsReader(Record):
+    """Input/output pairs. A row without `model` counts as the teacher's: its exchange has `model == ""`."""
+
+    name: str = "pairs"
+
+    def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
+        """Return the share of rows that hold an input and an output."""
+        return jsonl.share(head, fits)
+
+    def read(self, stream: IO[bytes], source: str) -> Iterator[Exchange | SetAside]:
+        """Yield every row in order."""
+        return jsonl.exchanges(stream, source, exchange)
+
+
+def fits(row: Row) -> bool:
+    """Say whether `row` looks like a pair."""
+    return any(name in row for name in INPUT) and any(name in row for name in OUTPUT)
+
+
+def exchange(row: Row, source: str) -> Exchange:
+    """Return the call that `row` tells of; raise BadRow when its input or its outcome is not there."""
+    failure = rows.error(row.get("error"))
+    said = rows.first(rows.STATUS, row)
+    code = rows.status(said, failed=failure is not None)
+    if failure is None and not 200 <= code < 300:
+        failure = f"status {said}"
+    answer = None if failure else _output(row)
+    metadata = rows.scalars(row, KNOWN) | rows.strings(row.get("metadata"))
+    return Exchange(
+        id=rows.text(rows.first(rows.ID, row)) or source,
+        source=source,
+        at=rows.when(rows.first(rows.AT, row)),
+        model=rows.text(rows.first(rows.MODEL, row)) or "",
+        release=rows.text(rows.first(rows.RELEASE, row, metadata)),
+        messages=_messages(row),
+        parameters=dict(rows.shallow(rows.mapping(row.get("parameters"), "parameters"))),
+        answer=answer,
+        finish_reason=rows.text(row.get("finish_reason")),
+        status=code,
+        error=failure,
+        user=rows.text(rows.first(rows.USER, row)),
+        conversation=rows.text(rows.first(rows.CONVERSATION, row, metadata)),
+        metadata=metadata,
+        gold=rows.text(row.get("gold")),
+        input_tokens=rows.count(rows.first(rows.INPUT_TOKENS, row)),
+        output_tokens=rows.count(rows.first(rows.OUTPUT_TOKENS, row)),
+        cost_usd=rows.number(rows.first(rows.COST, row)),
+        latency_ms=rows.latency_ms(row),
+    )
+
+
+def _output(row: Row) -> str:
+    """Return the answer's text; an empty answer is one, a missing one is not."""
+    for name in OUTPUT:
+        if (found := rows.text(row.get(name))) is not None:
+            return found
+    raise BadRow("no output")
+
+
+def _messages(row: Row) -> tuple[Message, ...]:
+    system = row.get("system")
+    before = (Message(role="system", content=system),) if isinstance(system, str) and system else ()
+    asked = row.get(next((name for name in INPUT if row.get(name) is not None), "input"))
+    if asked is None:
+        raise BadRow("no input")
+    if isinstance(asked, list):
+        return before + rows.messages(asked)
+    if not isinstance(asked, str):
+        raise BadRow("an input that is neither text nor messages")
+    packed = rows.unpacked(asked) if asked.startswith("[") else None
+    if isinstance(packed, list) and packed and all(isinstance(each, dict) and "role" in each for each in packed):
+        return before + rows.messages(packed)
+    return (*before, Message(role="user", content=asked))

@@ -1,0 +1,266 @@
+"""Find what is private in a text: mail addresses, phone numbers, payment cards, keys, IBANs.
+
+Each finder returns spans. What can be checked is (Luhn, mod 97, country lengths); what cannot, a phone number above all,
+is told from order numbers, dates and amounts by its shape and the words before it. Names are not looked for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+Span = tuple[int, int]
+
+SUSPECT = (
+    r"@"
+    r"|[0-9](?:[^0-9]{0,3}[0-9]){6}"
+    r"|(?i:bearer|(?:key|secret|token|passwor[dt]|passwd|pwd|contraseña|mot de passe)"
+    r"[\\\"']{0,4}(?:\s|\\[nrt]){0,2}(?:[:=]|is|es))"
+    r"|[rs]k[_-]|AKIA|ASIA|gh[opsru]_|github_pat_|glpat-|xox|AIza|hf_|npm_|SG\.|eyJ|PRIVATE KEY"
+)
+"""Holds wherever any finder could find something, in a text or in the JSON of one. No look-around: polars knows none."""
+
+_SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
+_KEY_MARKS = (
+    *("sk-", "sk_", "rk_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
+    *("AIza", "hf_", "npm_", "SG.", "eyJ", "PRIVATE KEY"),
+)
+_SECRET_WORDS = ("key", "secret", "token", "passw", "pwd", "contrase", "passe", "bearer")
+_EMAIL = re.compile(
+    r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}"
+    r"(?!(?:png|jpe?g|gif|svg|webp|css|js|html?|py|json)\b)[^\W\d_]{2,24}(?![\w@-])"
+)
+
+_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)"
+    r"|(?<![\w-])(?:sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}"
+    r"|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)(?![\w-])",
+    re.DOTALL,
+)
+_BEARER = re.compile(r"(?i)\bbearer\s{1,3}(?P<value>[\w.~+/=-]{16,})")
+_NAMED_KEY = re.compile(
+    r"(?i)(?:api[ _-]?key|access[ _-]?key|secret[ _-]?key|private[ _-]?key|secret|token)"
+    r"[\"']?\s{0,2}(?:[:=]|is|ist)\s{0,2}[\"']?(?P<value>[\w.~+/=-]{16,})"
+)
+_PASSWORD = re.compile(
+    r"(?i)(?:passwor[dt]|passwd|pwd|contraseña|mot de passe)[\"']?\s{0,2}(?:[:=]|is|ist|es|est)\s{1,2}[\"']?"
+    r"(?P<value>[^\s\"',;\[\]]{6,64})"
+    r"|(?i:passwor[dt]|passwd|pwd)[\"']?[:=][\"']?(?P<tight>[^\s\"',;\[\]]{6,64})"
+)
+
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,30}")
+_IBAN_LENGTHS = dict(
+    zip(
+        "AD AE AT BE BG CH CY CZ DE DK EE ES FI FR GB GI GR HR HU IE IL IS IT LI LT LU LV MC MT NL NO PL PT RO RS SA SE"
+        " SI SK SM TR UA".split(),
+        (24, 23, 20, 16, 22, 21, 28, 24, 22, 18, 20, 24, 18, 27, 22, 23, 27, 21, 28, 22, 23, 26, 27, 21, 20, 20, 21, 27)
+        + (31, 18, 15, 28, 25, 24, 22, 24, 24, 19, 24, 27, 26, 29),
+        strict=True,
+    )
+)
+"""Characters of an IBAN by country (SWIFT IBAN registry)."""
+
+_DIGIT_RUN = re.compile(r"(?<![\w.-])[0-9](?:[ -]?[0-9]){13,}")
+_CARD = re.compile(
+    r"4[0-9]{15}(?:[0-9]{3})?|5[1-5][0-9]{14}|2[2-7][0-9]{14}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}"
+    r"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|35[0-9]{14}|62[0-9]{14,17}"
+)
+"""Lengths and first digits that card schemes issue."""
+
+_SPACE = r"[ \u00a0\u202f]"
+_GAP = rf"(?:{_SPACE}?[()-]{{0,2}}{_SPACE}?|\.)"
+_PHONES = (
+    re.compile(rf"\+[1-9](?:{_GAP}[0-9]){{7,14}}"),  # +44 20 7946 0187
+    re.compile(rf"00[1-9][0-9]{{0,2}}(?:{_SPACE}|[-(])(?:{_GAP}[0-9]){{6,12}}"),  # 0049 170 1234567
+    re.compile(rf"0[1-9](?:({_SPACE}|[.-])[0-9]{{2}})(?:\1[0-9]{{2}}){{3}}"),  # 06 12 34 56 78
+    re.compile(rf"\(?0[0-9]{{2,4}}\)?(?:{_SPACE}|[/-]){{1,3}}[0-9]{{3,8}}(?:(?:{_SPACE}|-)[0-9]{{2,4}}){{0,3}}"),
+    re.compile(rf"(?:1[ .-])?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[ .-])[0-9]{{3}}[ .-][0-9]{{4}}"),  # (555) 123-4567
+)
+"""International; in French pairs; with an area code that starts with 0 (020 7946 0187, 030/1234567); North American."""
+_CALL = (
+    r"(?<![^\W_])(?:tel|telef|telé|télé|phone|mobile?|móvil|cell|handy|fax|whatsapp|sms|txt|text|call|ring|reach|dial"
+    r"|anruf|ruf|ruft|rückruf|erreich|appel|rappel|joindre|joignable|numéro|llam|llám|número|number|nummer)"
+)
+_CALLED = re.compile(rf"(?i){_CALL}(?P<between>[^0-9\n]{{0,40}}?)(?P<number>\(?[0-9](?:{_GAP}[0-9]){{6,11}})")
+"""A word about calling, and a number soon after it."""
+_BREAK = re.compile(rf"(?i)[.!?](?:\s|$)|[\n,;]|(?:call|ring|text|reach|phone|tel)\w*")
+"""Where what comes before says nothing any more about a number that follows."""
+_REFERENCE = re.compile(
+    r"(?i)order|invoice|ticket|case|quote|quotation|tracking|reference|ref\b|account|customer|serial|article|sku|\bpo\b|\bid\b"
+    r"|_id|code|bestell|rechnung|auftrag|kunden|vorgang|beleg|artikel|sendung|konto|facture|commande|dossier|devis|compte|colis"
+    r"|client|factura|pedido|caso|cuenta|cliente|env[ií]o|referencia|référence|parcel|shipment|\binv\b|\bno\.? of\b|fee\b.*\bof\b"
+)
+"""Words whose numbers are not for calling."""
+_AMOUNT_AFTER = re.compile(r"\s?(?:€|\$|£|%|(?:EUR|USD|GBP|CHF|euros?|dollars?|units|Stück|kg|km|ms)\b)", re.IGNORECASE)
+_DATE = re.compile(
+    r"(?:(?:19|20)[0-9]{2}[./ -][0-9]{1,2}[./ -][0-9]{1,2}|[0-9]{1,2}[./ -][0-9]{1,2}[./ -](?:19|20)[0-9]{2})(?![0-9])"
+    r"|(?:19|20)[0-9]{2}-[0-9]{3,}|[0-9]{1,2}\.[0-9]{2} ?- ?[0-9]{1,2}\.[0-9]{2}$|[0-9]{1,3}(?:\.[0-9]{3})+$"
+)
+"""Dates, years with a running number, spans of time, and thousands set off by dots."""
+
+
+def emails(text: str) -> Iterator[Span]:
+    """Yield mail addresses."""
+    if "@" in text:
+        for found in _EMAIL.finditer(text):
+            yield found.span()
+
+
+def keys(text: str) -> Iterator[Span]:
+    """Yield keys by their known shapes, bearer tokens, and passwords and secrets that are named as such."""
+    if any(mark in text for mark in _KEY_MARKS):
+        for found in _KEY.finditer(text):
+            yield found.span()
+    lower = text.lower()
+    if any(word in lower for word in _SECRET_WORDS):
+        yield from _named_keys(text)
+
+
+def _named_keys(text: str) -> Iterator[Span]:
+    for found in _BEARER.finditer(text):
+        if _random(found["value"]):
+            yield found.span("value")
+    for found in _NAMED_KEY.finditer(text):
+        if _random(found["value"]):
+            yield found.span("value")
+    for found in _PASSWORD.finditer(text):
+        group = "value" if found["value"] else "tight"
+        if _mixed(found[group]):
+            yield found.span(group)
+
+
+def ibans(text: str) -> Iterator[Span]:
+    """Yield account numbers of a known country, with its length, whose check digits hold."""
+    for found in _IBAN.finditer(text) if _SEVEN_DIGITS.search(text) else ():
+        length = _IBAN_LENGTHS.get(found[0][:2].upper(), 0)
+        end = _end_of(text, found.start(), length)
+        if end is None or text[end : end + 1].isalnum():
+            continue
+        if _mod97("".join(filter(str.isalnum, text[found.start() : end]))):
+            yield found.start(), end
+
+
+def cards(text: str) -> Iterator[Span]:
+    """Yield payment card numbers: a scheme's first digits and length, and Luhn's check digit."""
+    for run in _DIGIT_RUN.finditer(text) if _SEVEN_DIGITS.search(text) else ():
+        groups = [
+            (run.start() + group.start(), run.start() + group.end()) for group in re.finditer(r"[0-9]+", run[0])
+        ]
+        after = 0
+        for i, (start, _) in enumerate(groups):
+            if start < after:
+                continue
+            for _, end in reversed(groups[i : i + 19]):
+                digits = re.sub(r"[^0-9]", "", text[start : min(end, start + 40)])
+                if _CARD.fullmatch(digits) and _luhn(digits):
+                    yield start, end
+                    after = end
+                    break
+
+
+def phones(text: str) -> Iterator[Span]:
+    """Yield phone numbers: by their shape, or after a word about calling; never what is named as something else."""
+    if not _SEVEN_DIGITS.search(text):
+        return
+    for shape in _PHONES:
+        for found in shape.finditer(text):
+            start, end = _trimmed(text, *found.span())
+            if _digits(text[start:end]) >= (8 if text[start] == "+" else 9) and _is_number(text, start, end):
+                yield start, end
+    for found in _CALLED.finditer(text):
+        start, end = _trimmed(text, *found.span("number"))
+        if not _REFERENCE.search(found["between"]) and _digits(text[start:end]) >= 7 and _is_number(text, start, end):
+            yield start, end
+
+
+FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
+    "key": keys,
+    "email": emails,
+    "iban": ibans,
+    "card": cards,
+    "phone": phones,
+}
+"""In this order: what an earlier one found is no longer there for a later one."""
+
+
+def normal(kind: str, value: str) -> str:
+    """Return the form in which two spellings of one value are equal."""
+    if kind == "phone":
+        return re.sub(r"[^0-9]", "", value)
+    if kind in ("card", "iban"):
+        return re.sub(r"[ -]", "", value).upper()
+    return value.lower() if kind == "email" else value
+
+
+def _digits(text: str) -> int:
+    return sum(map(str.isdigit, text))
+
+
+def _trimmed(text: str, start: int, end: int) -> Span:
+    """Cut off what only follows a number: a lone digit, and groups that make a national one longer than 12 digits."""
+    while (cut := max(text.rfind(each, start, end) for each in " -\u00a0\u202f")) > start:
+        is_long = text[start] != "+" and _digits(text[start:end]) > 12
+        if not is_long and end - cut > 2:
+            break
+        end = cut
+    return start, end
+
+
+def _is_number(text: str, start: int, end: int) -> bool:
+    """Say whether the digits stand alone, and are no date, no amount and no reference by the words before them."""
+    if _is_part(text, start, end) or _DATE.match(text, start, end) or _AMOUNT_AFTER.match(text, end):
+        return False
+    if re.fullmatch(r"\+[0-9]+\.[0-9]+", text[start:end]):
+        return False  # a decimal with its sign
+    if text[start] == "+":
+        return True
+    lead = _BREAK.split(text[max(0, start - 30) : start])[-1]
+    return _REFERENCE.search(lead) is None
+
+
+def _is_part(text: str, start: int, end: int) -> bool:
+    """Say whether the digits are part of a longer word, number, path or amount."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    if before[-1:].isalnum() or before[-1:] in ("_", "#", "@", "+", "€", "$", "£"):
+        return True
+    if before[-1:] in ("-", ".", ",") and before[:1].isalnum():
+        return before[:1].isdigit() or before[-1:] == "-"
+    return after[:1].isalnum() or after[:1] in ("_", "@") or (after[:1] in ("-", ".", ",", ":") and after[1:].isdigit())
+
+
+def _random(value: str) -> bool:
+    """Say whether a value looks drawn by a machine: letters and digits, more than 3 bits of entropy a character."""
+    counts = Counter(value)
+    entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+    return _mixed(value) and entropy > 3.0
+
+
+def _mixed(value: str) -> bool:
+    return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+
+
+def _end_of(text: str, start: int, length: int) -> int | None:
+    """Return where `length` letters and digits from `start` on end, None when there are not so many."""
+    if not length:
+        return None
+    for i in range(start, min(len(text), start + 2 * length)):
+        length -= text[i].isalnum()
+        if not length:
+            return i + 1
+    return None
+
+
+def _mod97(iban: str) -> bool:
+    """ISO 13616: moved by four and with letters as numbers, it leaves 1 when divided by 97."""
+    if not iban.isascii():
+        return False
+    return int("".join(str(int(each, 36)) for each in iban[4:] + iban[:4])) % 97 == 1
+
+
+def _luhn(digits: str) -> bool:
+    """ISO/IEC 7812: from the right, every second digit doubled, the sum of all digits divides by ten."""
+    doubled = (int(each) * (1 + i % 2) for i, each in enumerate(reversed(digits)))
+    return sum(each - 9 * (each > 9) for each in doubled) % 10 == 0

@@ -1,0 +1,257 @@
+"""The pieces of a row, in every spelling that logs really have: texts, messages, times, numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from overproof.core.chance import canonical
+from overproof.core.types import Message
+
+Row = Mapping[str, Any]
+"""One decoded row: JSON, or the columns of a Parquet file."""
+
+ID = ("custom_id", "id", "request_id", "call_id", "uuid")
+AT = ("timestamp", "created_at", "time", "created", "start_time", "startTime", "ts", "date")
+MODEL = ("model", "model_name")
+USER = ("user", "user_id", "end_user", "safety_identifier")
+CONVERSATION = ("conversation_id", "session_id", "thread_id", "conversation")
+STATUS = ("status", "status_code")
+LATENCY_MS = ("latency_ms", "duration_ms", "latency")
+LATENCY_S = ("latency_s", "latency_seconds", "duration_s")
+COST = ("cost_usd", "cost", "response_cost", "total_cost")
+INPUT_TOKENS = ("input_tokens", "prompt_tokens")
+OUTPUT_TOKENS = ("output_tokens", "completion_tokens")
+RELEASE = ("overproof_release",)
+COMMON = frozenset(
+    (*ID, *AT, *MODEL, *USER, *CONVERSATION, *STATUS, *LATENCY_MS, *LATENCY_S, *COST, *INPUT_TOKENS, *OUTPUT_TOKENS)
+    + (*RELEASE, "finish_reason", "error", "gold", "metadata", "usage")
+)
+"""Fields that have a place of their own in an exchange."""
+
+DEEPEST = 100
+"""Levels of nesting kept. No request needs a tenth of it, and every recursive reader stops somewhere."""
+_WELL = frozenset({"ok", "success", "succeeded", "successful", "completed", "complete"})
+_ILL = frozenset({"error", "fail", "failed", "failure", "timeout", "cancelled", "canceled"})
+_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+
+
+class BadRow(Exception):
+    """Why a row cannot be used; it never leaves the readers, which set the row aside with this reason."""
+
+
+def first(names: Sequence[str], *places: Row) -> Any:  # noqa: ANN401 - a log's field may hold anything
+    """Return the first of the fields `names` that holds something, looked for in one place after the other."""
+    for place in places:
+        for name in names:
+            value = place.get(name)
+            if value is not None and value != "":
+                return value
+    return None
+
+
+def mapping(value: object, what: str) -> Row:
+    """Return a JSON object that may also have been logged as its text; {} for nothing."""
+    if value is None or value == "":
+        return {}
+    if isinstance(value, str):
+        value = unpacked(value)
+    if not isinstance(value, Mapping):
+        raise BadRow(f"{what} is not a JSON object")
+    return value
+
+
+def unpacked(text: str) -> object:
+    """Return what `text` holds as JSON, or the text itself when it is not JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def text(value: object) -> str | None:
+    """Return a value as text: scalars as JSON writes them, anything nested as canonical JSON, None for nothing."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return canonical(value).decode() if math.isfinite(value) else None
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    if isinstance(value, Mapping | list):
+        return canonical(shallow(value)).decode()
+    return str(value)
+
+
+def strings(value: object) -> dict[str, str]:
+    """Return metadata with every value as text; entries without a value are left out."""
+    if isinstance(value, str):
+        value = unpacked(value)
+    if isinstance(value, list):  # what Parquet makes of a map
+        value = {item["key"]: item.get("value") for item in value if isinstance(item, Mapping) and "key" in item}
+    if not isinstance(value, Mapping):
+        return {} if value is None or value == "" else {"metadata": text(value) or ""}
+    return {str(key): found for key, item in value.items() if (found := text(item)) is not None}
+
+
+def scalars(row: Row, known: frozenset[str]) -> dict[str, str]:
+    """Return the fields of `row` that are not `known` and hold a single value, as text."""
+    return {
+        key: found
+        for key, value in row.items()
+        if key not in known and not isinstance(value, Mapping | list | bytes) and (found := text(value)) is not None
+    }
+
+
+def shallow(value: Any, left: int = DEEPEST) -> Any:  # noqa: ANN401 - JSON may hold anything
+    """Return `value`; raise BadRow when it is nested deeper than can be written and read again."""
+    if isinstance(value, Mapping | list):
+        if left == 0:
+            raise BadRow("nested too deeply")
+        for item in value.values() if isinstance(value, Mapping) else value:
+            if isinstance(item, Mapping | list):
+                shallow(item, left - 1)
+    return value
+
+
+def messages(value: object) -> tuple[Message, ...]:
+    """Return the turns of a conversation."""
+    if isinstance(value, str):
+        value = unpacked(value)
+    if not isinstance(value, list) or not value:
+        raise BadRow("no messages")
+    return tuple([_message(each) for each in value])
+
+
+def content(value: object) -> tuple[str, bool]:
+    """Return the text of a turn's content, and whether that is all there is to it."""
+    if value is None:
+        return "", True
+    if isinstance(value, str):
+        return value, True
+    if not isinstance(value, list):
+        raise BadRow("a content that is neither text nor parts")
+    texts, whole = [], True
+    for part in value:
+        found, plain = _part(part)
+        whole = whole and plain
+        if found is not None:
+            texts.append(found)
+    return "\n".join(texts), whole
+
+
+def when(value: object) -> datetime | None:
+    """Return a time in UTC from ISO 8601 (without a zone: UTC), or an epoch in s, ms, us or ns; None for nothing."""
+    if value is None or value in ("", 0):
+        return None
+    if isinstance(value, str):
+        if (found := _iso(value)) is not None:
+            return found
+        value = number(value)
+    try:
+        if isinstance(value, datetime):
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(_seconds(value), UTC)
+    except (ValueError, OverflowError, OSError) as wrong:
+        raise BadRow("a time out of range") from wrong
+    raise BadRow("a time in an unknown form")
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also when it was logged as text; None otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def count(value: object) -> int | None:
+    """Return a number of things, None for what cannot be one."""
+    found = number(value)
+    return int(found) if found is not None and 0 <= found < 2**53 else None
+
+
+def latency_ms(row: Row) -> float | None:
+    """Return how long the call took, in milliseconds."""
+    found = number(first(LATENCY_MS, row))
+    if found is None and (seconds := number(first(LATENCY_S, row))) is not None:
+        return seconds * 1000
+    return found
+
+
+def status(value: object, *, failed: bool) -> int:
+    """Return an HTTP status from a number or a word; `failed` decides where the log says nothing."""
+    found = count(value)
+    if found is not None:
+        return found
+    word = value.lower() if isinstance(value, str) else ""
+    if word in _WELL:
+        return 200
+    return 500 if failed or word in _ILL else 200
+
+
+def error(value: object) -> str | None:
+    """Return what went wrong as one text: the message of an error object, else all of it."""
+    if not value:
+        return None
+    if isinstance(value, Mapping):
+        value = value.get("message") or value
+    return text(value)
+
+
+def _message(raw: object) -> Message:
+    if not isinstance(raw, Mapping):
+        raise BadRow("a message that is not a JSON object")
+    role = raw.get("role")
+    if not isinstance(role, str) or not role:
+        raise BadRow("a message without a role")
+    body = raw.get("content")
+    if len(raw) == 2 and isinstance(body, str):
+        return Message(role=role, content=body)
+    found, whole = content(body)
+    extra = {key: value for key, value in raw.items() if key not in ("role", "content") and value is not None}
+    if not whole:
+        extra["content"] = body
+    return Message(role=role, content=found, extra=shallow(extra))
+
+
+def _part(part: object) -> tuple[str | None, bool]:
+    """Return a part's text, if it has one, and whether there is nothing else in it."""
+    if isinstance(part, str):
+        return part, True
+    if not isinstance(part, Mapping):
+        return None, False
+    found = part.get("text")
+    if part.get("type", "text") not in _TEXT_PARTS or not isinstance(found, str):
+        return None, False
+    return found, all(value is None or key in ("type", "text") for key, value in part.items())
+
+
+def _iso(value: str) -> datetime | None:
+    """Return the time an ISO 8601 text names; a text of digits alone is an epoch unless it is a date (8 of them)."""
+    bare = value.strip().removesuffix(" UTC").removesuffix(" Z")
+    if bare.isdigit() and len(bare) != 8:
+        return None
+    try:
+        found = datetime.fromisoformat(bare)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(value: float) -> float:
+    """Tell the unit of an epoch by its size: 1e11 seconds lie in the year 5138, 1e11 milliseconds in 1973."""
+    for limit, unit in ((1e11, 1), (1e14, 1e3), (1e17, 1e6)):
+        if abs(value) < limit:
+            return value / unit
+    return value / 1e9

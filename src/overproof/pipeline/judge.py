@@ -1,0 +1,239 @@
+"""What baselines and students go through alike: calibrated, ordered, tested in sequence at their family's level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from overproof.calibrate.calibrate import calibrate
+from overproof.contract import Contract
+from overproof.core.splits import Calibrate, Test
+from overproof.core.store import Making, write_json
+from overproof.core.types import Calibration, Candidate, Record
+from overproof.evaluate.economics import economics
+from overproof.evaluate.evaluate import Evaluation, evaluate
+from overproof.evaluate.order import margin, ordered
+from overproof.evaluate.promises import Promises
+from overproof.evaluate.sequence import tested
+from overproof.pipeline import asking, data
+from overproof.pipeline.candidates import Entrant
+from overproof.pipeline.evidence import evidence_of, with_predicted
+from overproof.pipeline.project import Project
+from overproof.pipeline.task import task_of
+from overproof.prompts.slices import split_by_need
+from overproof.release import ledger
+from overproof.release.ledger import Entry, Permit
+
+CAP = 2.0
+"""Times the dearest teacher answer of the training window: what one answer may cost at most. Should a test request cost
+more, the bound is false and the saving is not proven."""
+
+Family = Literal["baseline", "student"]
+
+
+class Calibrated(Record):
+    """A candidate that knows when it may answer, and its place in the order of the test."""
+
+    entrant: Entrant
+    calibration: Calibration
+    margin: float
+    """Smallest over all conditions, in standard errors, on `calibrate`; -1e9 where one has no evidence at all."""
+
+
+def promises_of(project: Project) -> Promises:
+    """Return everything a candidate is held to; fixed before the test is read."""
+    contract = project.contract
+    return Promises(
+        bars=contract.bars,
+        alpha=contract.risk.alpha,
+        critical=contract.critical,
+        min_saving=contract.release.min_saving,
+        targets=contract.targets,
+        reference=contract.proof.reference,
+        n_max=data.prompt_summary(project).n_max,
+        teacher_cap=CAP * _dearest(project),
+        seed=contract.prompts.seed,
+        definitions={each.name: each.where for each in contract.slices},
+    )
+
+
+def _dearest(project: Project) -> float:
+    """Return the cost of the dearest answer the teacher gave in the training window, in dollars."""
+    requests = data.requests(project).filter((pl.col("window") == "training") & pl.col("by_teacher"))
+    price = asking.known_price(project.contract.teacher)
+    cost = requests["cost_usd"]
+    if price is not None:
+        tokens = requests["input_tokens"] * price.input + requests["output_tokens"] * price.output
+        cost = cost.fill_null(tokens / 1e6)
+    dearest = cost.max()
+    return float(dearest) if isinstance(dearest, int | float) else 0.0
+
+
+def calibrated(project: Project, folder: Path, entrants: Sequence[Entrant]) -> tuple[Calibrated, ...]:
+    """Calibrate every entrant on evidence of its own, and return them in the order they are to be tested."""
+    evidence = evidence_of(project, "calibrate")
+    promises = promises_of(project)
+    found = {each.name: _calibrated(project, folder, each, evidence, promises) for each in entrants}
+    order = ordered({name: each.margin for name, each in found.items()})
+    return tuple(found[name] for name in order)
+
+
+def _calibrated(project: Project, folder: Path, entrant: Entrant, rows: pl.DataFrame, promises: Promises) -> Calibrated:
+    contract, task = project.contract, task_of(project.contract)
+    said = pl.read_parquet(folder / entrant.predictions)
+    evidence = Calibrate(with_predicted(rows, said, contract))
+    calibration = calibrate(
+        evidence,
+        said,
+        task,
+        candidate=entrant.name,
+        reference=contract.proof.reference,
+        alpha=contract.risk.alpha,
+        delta=1 - contract.proof.confidence,
+        critical=contract.critical,
+        tune_confidence=_tune_confidence(project, said),
+        options=contract.calibrate,
+        seed=contract.prompts.seed,
+        unroutable=_unroutable(contract),
+    )
+    found = margin(evidence, said, calibration, _with_own_cap(promises, said), task)
+    return Calibrated(entrant=entrant, calibration=calibration, margin=max(found, -1e9))
+
+
+def _tune_confidence(project: Project, said: pl.DataFrame) -> NDArray[np.float64]:
+    """Return one confidence for each tune request, 0 where the candidate has nothing to say."""
+    tune = data.requests(project).filter(pl.col("split") == "tune").select("prompt_id")
+    sure = pl.when(pl.col("answer").is_not_null()).then("confidence").otherwise(0.0)
+    joined = tune.join(said.select("prompt_id", sure=sure), on="prompt_id", how="inner")
+    return joined["sure"].to_numpy()
+
+
+def _unroutable(contract: Contract) -> tuple[str, ...]:
+    """Critical slices nobody can recognise before the answer is known."""
+    return tuple(each.name for each in split_by_need(contract.slices).at_evaluation if each.critical)
+
+
+def _with_own_cap(promises: Promises, said: pl.DataFrame) -> Promises:
+    dearest = said["cost_usd"].max()
+    return msgspec.structs.replace(promises, own_cap=float(dearest) if isinstance(dearest, int | float) else 0.0)
+
+
+def permit(project: Project) -> Permit:
+    """Say on what terms this run's decision may read the test; asks the ledger, changes nothing."""
+    return ledger.load(project.ledger).permit(
+        _test_requests(project), promises_of(project).digest(), 1 - project.contract.proof.confidence, _key(project)
+    )
+
+
+def enter(project: Project) -> Permit:
+    """Enter this run's decision in the ledger, before the test is read, and remember how requests were dealt."""
+    granted = permit(project)
+    known = ledger.load(project.ledger)
+    if not any(each.key == _key(project) for each in known.entries):
+        _remember_splits(project)
+        line = known.reading(
+            _test_requests(project), granted, promises_of(project).digest(), _key(project), datetime.now(UTC)
+        )
+        ledger.append(project.ledger, line)
+    return granted
+
+
+def entry(project: Project) -> Entry:
+    """Return the first line of this run's decision."""
+    return next(each for each in ledger.load(project.ledger).entries if each.key == _key(project))
+
+
+def _key(project: Project) -> str:
+    """A decision depends on all that its evaluation is made from."""
+    return project.keys["evaluate"]
+
+
+def _test_requests(project: Project) -> pl.DataFrame:
+    rows = data.requests(project).filter(pl.col("split") == "test")
+    return rows.select("unit", request_id="id")
+
+
+def _remember_splits(project: Project) -> None:
+    """From the first decision on, nobody is dealt anew: what was remembered before wins."""
+    dealt = pl.read_parquet(project.folder("prompts") / "assignments.parquet")
+    if project.assignments.exists():
+        dealt = pl.concat([pl.read_parquet(project.assignments), dealt]).unique(
+            dealt.columns[0], keep="first", maintain_order=True
+        )
+    neighbour = project.assignments.with_suffix(".new")
+    dealt.write_parquet(neighbour)
+    neighbour.replace(project.assignments)
+
+
+def judged(
+    project: Project,
+    folder: Path,
+    contenders: Sequence[Calibrated],
+    granted: Permit,
+    *,
+    family: Family,
+    level: float,
+) -> tuple[Candidate, ...]:
+    """Test the contenders in their order, each at `level`, until the first that is not proven.
+
+    Those after it were not tested: they carry no verdict, only the table of slices that describes them.
+    """
+    test = evidence_of(project, "test").filter(pl.col("unit").is_in(list(granted.units)))
+    looks = {each.entrant.name: _look(project, folder, each, test, granted, level=level) for each in contenders}
+    verdicts = tested([each.entrant.name for each in contenders], looks.__getitem__)
+    return tuple(
+        _candidate(project, each, looks[each.entrant.name], family=family, was_tested=each.entrant.name in verdicts)
+        for each in contenders
+    )
+
+
+def _look(
+    project: Project, folder: Path, each: Calibrated, rows: pl.DataFrame, granted: Permit, *, level: float
+) -> Evaluation:
+    said = pl.read_parquet(folder / each.entrant.predictions)
+    return evaluate(
+        Test(with_predicted(rows, said, project.contract)),
+        said,
+        each.calibration,
+        _with_own_cap(promises_of(project), said),
+        task=task_of(project.contract),
+        level=level,
+        exploratory=granted.exploratory,
+    )
+
+
+def _candidate(project: Project, each: Calibrated, found: Evaluation, *, family: Family, was_tested: bool) -> Candidate:
+    entrant = each.entrant
+    return Candidate(
+        name=entrant.name,
+        family=family,
+        kind=entrant.kind,
+        calibration=each.calibration,
+        verdicts=found.verdicts if was_tested else (),
+        slices=found.slices,
+        economics=economics(found.costs, data.prompt_summary(project).requests_per_month, asking.spent(project)),
+        margin=each.margin,
+        size_bytes=entrant.size_bytes,
+        latency_p50_ms=entrant.latency_p50_ms,
+        latency_p95_ms=entrant.latency_p95_ms,
+        train_seconds=entrant.train_seconds,
+        tested=was_tested,
+        proven=was_tested and found.proven and not any(verdict.exploratory for verdict in found.verdicts),
+    )
+
+
+def write_calibrated(making: Making, contenders: Sequence[Calibrated]) -> None:
+    """Keep the contenders in their order."""
+    write_json(making.folder / "calibrated.json", contenders)
+
+
+def read_calibrated(folder: Path) -> tuple[Calibrated, ...]:
+    """Return the contenders in their order."""
+    return msgspec.json.decode((folder / "calibrated.json").read_bytes(), type=tuple[Calibrated, ...])

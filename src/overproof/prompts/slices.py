@@ -1,0 +1,119 @@
+"""Slices: parts of the traffic that matter by themselves, each a condition over metadata and derived columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import polars as pl
+
+from overproof.core.where import Where, parse
+from overproof.prompts.options import SliceOptions
+
+DERIVED = ("length", "language", "repeat")
+"""Columns that conditions may speak of, besides `new`, the opposite of `repeat`. They hide metadata keys so called."""
+LABELS = {"label": "reference", "predicted_label": "predicted"}
+"""Names that only evaluation can fill, and the columns it fills them from."""
+
+
+@dataclass(frozen=True)
+class ByNeed:
+    """Slices by what it takes to decide them."""
+
+    decidable: tuple[SliceOptions, ...]
+    """From the request alone."""
+    at_evaluation: tuple[SliceOptions, ...]
+    """From the right answer or the student's: they can be measured, but they cannot drive routing."""
+
+
+def split_by_need(slices: Sequence[SliceOptions]) -> ByNeed:
+    """Tell slices that a request decides from those that need its label or a student's answer."""
+    needs = [bool(_needs(each)) for each in slices]
+    return ByNeed(
+        tuple(each for each, needed in zip(slices, needs, strict=True) if not needed),
+        tuple(each for each, needed in zip(slices, needs, strict=True) if needed),
+    )
+
+
+def select(requests: pl.DataFrame, where: Where) -> pl.Series:
+    """Return whether each request matches; a name that is neither derived nor a metadata key is a `UserError`."""
+    return _matches(requests, {"match": where})["match"]
+
+
+def named(requests: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.Series:
+    """Return the names of the slices each request belongs to: "all", "new" or "repeat", then those of `slices`.
+
+    `requests` has `metadata`, `repeat` and whatever else of `DERIVED` the slices speak of; none of them may need labels.
+    """
+    derived = {"all": parse("true"), "new": parse("new"), "repeat": parse("repeat")}
+    return _names(_matches(requests, derived | _parsed(slices)))
+
+
+def with_labels(evidence: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.DataFrame:
+    """Add slices that speak of labels to the column `slices` of a table for evaluation.
+
+    `label` is its column `reference`, `predicted_label` its column `predicted`. A slice whose column is not there is left
+    for the call that brings it. Conditions may also speak of metadata and derived columns, if the table has them.
+    """
+    ready = [
+        each
+        for each in split_by_need(slices).at_evaluation
+        if all(LABELS[name] in evidence.columns for name in _needs(each))
+    ]
+    return evidence.with_columns(pl.col("slices").list.set_union(_names(_matches(evidence, _parsed(ready)))))
+
+
+class Metadata:
+    """A column of metadata (JSON objects of texts), each distinct object read once."""
+
+    def __init__(self, column: pl.Series) -> None:
+        distinct = column.unique()
+        self._objects = msgspec.json.decode(f"[{','.join(distinct)}]", type=list[dict[str, str]])
+        self._place = column.replace_strict(distinct, pl.int_range(len(distinct), eager=True))
+
+    @property
+    def keys(self) -> list[str]:
+        """Every key that occurs."""
+        return sorted(frozenset[str]().union(*self._objects))
+
+    def values(self, key: str) -> pl.Series:
+        """Return the value of `key` in each row, null where it has none."""
+        return pl.Series([each.get(key) for each in self._objects], dtype=pl.String).gather(self._place)
+
+
+def _needs(each: SliceOptions) -> frozenset[str]:
+    return parse(each.where).names & LABELS.keys()
+
+
+def _parsed(slices: Sequence[SliceOptions]) -> dict[str, Where]:
+    return {each.name: parse(each.where) for each in slices}
+
+
+def _matches(rows: pl.DataFrame, wheres: Mapping[str, Where]) -> pl.DataFrame:
+    """Return one boolean column for each condition, named as it is."""
+    wanted = frozenset[str]().union(*(where.names for where in wheres.values()))
+    columns = _derived(rows.columns)
+    if "metadata" in rows.columns:
+        metadata = Metadata(rows["metadata"])
+        read = {key: pl.lit(metadata.values(key) if key in wanted else None) for key in metadata.keys}
+        columns = read | columns
+    answers = [where.expression(columns) & pl.repeat(value=True, n=pl.len()) for where in wheres.values()]
+    return rows.select(answer.alias(name) for answer, name in zip(answers, wheres, strict=True))
+
+
+def _derived(columns: Sequence[str]) -> dict[str, pl.Expr]:
+    """Return where the derived names and labels are found, as far as the table has them."""
+    found = {name: pl.col(name) for name in DERIVED if name in columns}
+    found |= {name: pl.col(column) for name, column in LABELS.items() if column in columns}
+    if "repeat" not in columns and "slices" in columns:
+        found["repeat"] = pl.col("slices").list.contains("repeat")
+    return found | {"new": ~found["repeat"]} if "repeat" in found else found
+
+
+def _names(matches: pl.DataFrame) -> pl.Series:
+    """Return, for each row, the names of the columns that are true."""
+    if not matches.columns:
+        return pl.Series("slices", [[]], dtype=pl.List(pl.String))
+    names = [pl.when(name).then(pl.lit(name)) for name in matches.columns]
+    return matches.select(slices=pl.concat_list(names).list.drop_nulls()).to_series()

@@ -1,0 +1,228 @@
+"""Near duplicates: inputs that share most of their word pairs, found by MinHash and verified one pair at a time.
+
+MinHash after Broder (1997), banded as in Leskovec, Rajaraman and Ullman, *Mining of Massive Datasets*, chapter 3. A
+collision only makes a pair a candidate: two texts join when their Jaccard similarity itself is high enough.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+"""Scripts written without spaces: each character counts as a word."""
+BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}]+"
+WORD_BYTES = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)])
+
+RECALL = 0.99
+"""Chance, at least, that a pair exactly as similar as asked becomes a candidate; closer pairs almost surely do."""
+HASHES = 64
+"""MinHash values per text, at most."""
+NEIGHBOURS = 4
+"""In a bucket each text is held against so many that follow, and against the first: work stays linear in its size."""
+AT_ONCE = 2**16
+"""Texts or pairs worked on together; their number fits the 16 bits that a hash of 48 leaves free."""
+HASH_BITS = np.uint64(48)
+HASH_MASK = np.uint64(2**48 - 1)
+BYTES_AT_ONCE = 900_000
+SHINGLES_AT_ONCE = 4_000_000
+PRIME = 0x9E3779B97F4A7C15
+"""Odd, so it has an inverse modulo 2**64; otherwise any constant would do."""
+INVERSE = pow(PRIME, -1, 2**64)
+
+Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
+T = TypeVar("T", bound=np.generic)
+
+
+def near_duplicates(texts: pl.Series, similarity: float) -> Places:
+    """Return the cluster of each text, shape (texts,), numbered from 0.
+
+    Two texts are near duplicates when the Jaccard similarity of their word pairs, in lower case and without
+    punctuation, is at least `similarity`, in (0, 1]. Clusters are whatever such pairs chain together: the two ends of a
+    chain may be less alike. A text of one word is alike to that word only, and one without letters or digits only to
+    itself. The partition depends on the texts, not on their order.
+    """
+    plain = _plain(texts).to_frame("plain")
+    distinct = plain.unique().sort("plain").with_row_index("place")
+    starts, shingles = _shingles(distinct["plain"])
+    pairs = _candidates(starts, shingles, similarity)
+    pairs = pairs[:, _similar(pairs, starts, shingles, similarity)]
+    joined = coo_array((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(len(distinct),) * 2)
+    _, cluster = connected_components(joined, directed=False)
+    place = plain.join(distinct, on="plain", how="left", maintain_order="left")["place"].to_numpy()
+    clusters: Places = cluster.astype(np.int64)[place]
+    return clusters
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    """Return texts in lower case; beyond ASCII also in composed form, words apart by spaces only."""
+    lower = texts.fill_null("").str.strip_chars().str.to_lowercase()
+    other = (lower.str.len_bytes() != lower.str.len_chars()).arg_true()
+    if other.is_empty():
+        return lower
+    composed = lower.gather(other).str.normalize("NFKC").str.to_lowercase()
+    words = composed.str.replace_all(f"({UNSPACED})", " $1 ").str.replace_all(BETWEEN_WORDS, " ").str.strip_chars(" ")
+    return lower.scatter(other, words.zip_with(words != "", composed))
+
+
+def _shingles(texts: pl.Series) -> tuple[Places, Hashes]:
+    """Return where each text's shingles begin, shape (texts + 1,), and all shingles: of each text a sorted set."""
+    sizes = [np.zeros(1, np.int64)]
+    found = [np.zeros(0, np.uint64)]
+    for part in _parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE):
+        owned = _owned_shingles(texts[part])
+        sizes.append(np.bincount((owned >> HASH_BITS).astype(np.int64), minlength=part.stop - part.start))
+        found.append(owned & HASH_MASK)
+    return np.cumsum(np.concatenate(sizes)), np.concatenate(found)
+
+
+def _owned_shingles(texts: pl.Series) -> Hashes:
+    """Return the distinct word pairs of at most `AT_ONCE` texts: 16 bits for the text, 48 for the pair, sorted."""
+    data = np.frombuffer(" ".join(texts.to_list()).encode(), np.uint8)
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
+    opens = np.cumsum(sizes + 1) - sizes - 1
+    begins, ends = _words(data)
+    owner = np.searchsorted(opens, begins, side="right") - 1
+    words = _span_hashes(data, begins, ends)
+    together = np.flatnonzero(owner[1:] == owner[:-1])
+    counts = np.bincount(owner, minlength=len(opens))
+    alone, wordless = np.flatnonzero(counts[owner] == 1), np.flatnonzero(counts == 0)
+    hashes = [
+        _mixed(words[together] * np.uint64(PRIME) + words[together + 1]),
+        words[alone],
+        _span_hashes(data, opens[wordless], (opens + sizes)[wordless]),
+    ]
+    owners = np.concatenate([owner[together], owner[alone], wordless]).astype(np.uint64)
+    return _distinct((owners << HASH_BITS) | (np.concatenate(hashes) & HASH_MASK))
+
+
+def _words(data: NDArray[np.uint8]) -> tuple[Places, Places]:
+    """Return where words begin and end: runs of letters, digits and whatever lies beyond ASCII."""
+    inside = np.zeros(len(data) + 2, np.int8)
+    inside[1:-1] = WORD_BYTES[data]
+    edges = np.diff(inside)
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def _span_hashes(data: NDArray[np.uint8], begins: Places, ends: Places) -> Hashes:
+    """Hash the bytes between each pair of places: a polynomial over prefixes, modulo 2**64, then mixed."""
+    room = len(data).bit_length()
+    terms = (data + np.uint64(1)) * _powers(PRIME, room)[: len(data)]
+    prefix = np.append(np.uint64(0), np.cumsum(terms))
+    return _mixed((prefix[ends] - prefix[begins]) * _powers(INVERSE, room)[begins])
+
+
+@lru_cache(maxsize=2)
+def _powers(base: int, bits: int) -> Hashes:
+    """Return the first 2**bits powers of `base`, modulo 2**64."""
+    steps = np.full(2**bits, base, np.uint64)
+    steps[:1] = 1
+    return np.multiply.accumulate(steps)
+
+
+def _distinct(values: NDArray[T]) -> NDArray[T]:
+    """Return the different values, sorted: what `np.unique` does, whose hash table is far slower on millions."""
+    values = np.sort(values)
+    different: NDArray[T] = values[np.append(True, values[1:] != values[:-1])[: len(values)]]
+    return different
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    """Spread every bit over all others (the finaliser of SplitMix64)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+def bands(similarity: float) -> tuple[int, int]:
+    """Return (bands, hashes per band): the most selective that finds pairs at `similarity` with chance `RECALL`."""
+
+    def needed(rows: int) -> int:
+        chance = min(similarity**rows, 1 - 1e-12)
+        return math.ceil(math.log(1 - RECALL) / math.log1p(-chance))
+
+    rows = max((r for r in range(1, HASHES + 1) if r * needed(r) <= HASHES), default=1)
+    return needed(rows), rows
+
+
+def _candidates(starts: Places, shingles: Hashes, similarity: float) -> Places:
+    """Return pairs of texts that collide in some band, shape (2, pairs), the smaller place first."""
+    n = len(starts) - 1
+    codes = np.zeros(0, np.int64)
+    for keys in _band_keys(starts, shingles, *bands(similarity)):
+        order = np.argsort(keys, kind="stable")
+        codes = _distinct(np.concatenate([codes, *_bucket_pairs(order, keys[order], n)]))
+    return np.stack([codes // max(n, 1), codes % max(n, 1)])
+
+
+def _bucket_pairs(order: Places, keys: Hashes, n: int) -> Iterator[Places]:
+    """Yield pairs with equal keys, each as one number."""
+    opens = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+    first = np.maximum.accumulate(np.where(opens, np.arange(len(keys)), 0))
+    yield (order[first] * n + order)[~opens]
+    for lag in range(1, NEIGHBOURS + 1):
+        same = keys[lag:] == keys[:-lag]
+        yield (order[:-lag] * n + order[lag:])[same]
+
+
+def _band_keys(starts: Places, shingles: Hashes, n_bands: int, rows: int) -> Iterator[Hashes]:
+    """Yield, for each band, the key of each text: its `rows` MinHash values mixed into one number."""
+    random = np.random.Generator(np.random.PCG64(0))
+    small = shingles.astype(np.uint32)
+    for _ in range(n_bands):
+        keys = np.zeros(len(starts) - 1, np.uint64)
+        for flip, factor in random.integers(0, 2**32, (rows, 2), dtype=np.uint32):
+            keys = _mixed(keys + _minima(small, starts, flip, factor | np.uint32(1)))
+        yield keys
+
+
+def _minima(hashes: NDArray[np.uint32], starts: Places, flip: np.uint32, factor: np.uint32) -> NDArray[np.uint32]:
+    """Return the least permuted hash of each text, shape (texts,); blocks small enough to stay in the cache."""
+    least = np.empty(len(starts) - 1, np.uint32)
+    for part in _parts(np.diff(starts), AT_ONCE):
+        inside = hashes[starts[part.start] : starts[part.stop]]
+        least[part] = np.minimum.reduceat((inside ^ flip) * factor, starts[part] - starts[part.start])
+    return least
+
+
+def _similar(pairs: Places, starts: Places, shingles: Hashes, similarity: float) -> NDArray[np.bool_]:
+    """Say of each pair whether its Jaccard similarity is at least `similarity`."""
+    sizes = np.diff(starts)[pairs]
+    close = np.flatnonzero(sizes.min(axis=0) >= similarity * sizes.max(axis=0))
+    answer = np.zeros(pairs.shape[1], bool)
+    for part in _parts(sizes[:, close].sum(axis=0), SHINGLES_AT_ONCE):
+        chosen = close[part]
+        both = sizes[:, chosen].sum(axis=0)
+        shared = both - _union_sizes(pairs[:, chosen], starts, shingles)
+        answer[chosen] = shared >= similarity * (both - shared) - 1e-9
+    return answer
+
+
+def _union_sizes(pairs: Places, starts: Places, shingles: Hashes) -> Places:
+    """Return how many distinct shingles each of at most `AT_ONCE` pairs has, shape (pairs,)."""
+    texts = pairs.ravel()
+    sizes = np.diff(starts)[texts]
+    places = np.repeat(starts[texts] - np.append(0, np.cumsum(sizes)[:-1]), sizes) + np.arange(sizes.sum())
+    owner = np.repeat(np.tile(np.arange(pairs.shape[1], dtype=np.uint64), 2), sizes)
+    union = _distinct((owner << HASH_BITS) | shingles[places])
+    return np.bincount((union >> HASH_BITS).astype(np.int64), minlength=pairs.shape[1])
+
+
+def _parts(sizes: NDArray[np.integer], most: int) -> Iterator[slice]:
+    """Cut items into runs of at most `AT_ONCE` items that weigh at most `most` (a heavier item stands alone)."""
+    total = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    start = 0
+    while start < len(sizes):
+        fits = int(np.searchsorted(total, total[start] + most, side="right")) - 1
+        stop = min(max(fits, start + 1), start + AT_ONCE)
+        yield slice(start, stop)
+        start = stop

@@ -1,0 +1,201 @@
+"""A release on disk: the student, its threshold, the contract, the proof; every byte under a checksum, none of it code.
+
+    release.json     what it is: candidate, calibration, verdicts, lineage
+    contract.toml    as the user wrote it
+    student/         what the student saved
+    checksums.json   a digest for each of the files above
+
+A release is loaded by the name of its kind, through the operator's plug-ins; it cannot name a class to import. Its id
+is the digest of its checksums: whoever wrote that id down can tell that nothing was exchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from overproof.core import chance, plugins
+from overproof.core.errors import ReleaseCorrupt, UserError
+from overproof.core.protocols import Student, StudentKind
+from overproof.core.store import file_digest, write, write_json
+from overproof.core.types import Calibration, Candidate, Prediction, PromptId, Record, Verdict
+
+FORMAT = 1
+RECORD, CONTRACT, STUDENT, CHECKSUMS = "release.json", "contract.toml", "student", "checksums.json"
+HARMLESS = frozenset(
+    {".json", ".jsonl", ".toml", ".txt", ".csv", ".tsv", ".vocab", ".npy", ".safetensors", ".onnx", ".skops"}
+)
+"""Kinds of files that hold data and cannot hold code (NumPy reads no pickle out of `.npy` unless told to)."""
+
+
+class ReleaseRecord(Record):
+    """What a release is, and what was proven about it."""
+
+    format: int = FORMAT
+    name: str
+    kind: str
+    """Name of the student's plug-in."""
+    labels: tuple[str, ...]
+    calibration: Calibration
+    verdicts: tuple[Verdict, ...]
+    lineage: dict[str, str]
+    """What it was made from: keys of the artefacts, the prompt set, the decision."""
+
+
+@dataclass(frozen=True)
+class LoadedRelease:
+    """A release whose every file was checked, ready to answer."""
+
+    id: str
+    record: ReleaseRecord
+    contract: bytes
+    student: Student
+
+    def answer(self, inputs: Mapping[str, str]) -> tuple[Prediction, ...]:
+        """Return the student's answer to each input, by prompt id: null where the teacher must answer.
+
+        Slices in `record.calibration.always_teacher` are the caller's to keep away: they are told by the request.
+        """
+        import numpy as np
+
+        chances = self.student.probabilities(list(inputs.values()))
+        best, threshold = chances.argmax(axis=1), self.record.calibration.threshold
+        sure = np.zeros(len(best), dtype=bool) if threshold is None else chances.max(axis=1) >= threshold
+        return tuple(
+            Prediction(
+                prompt_id=PromptId(key),
+                answer=self.student.labels[label] if certain else None,
+                confidence=float(chances[row, label]),
+            )
+            for row, (key, label, certain) in enumerate(zip(inputs, best.tolist(), sure.tolist(), strict=True))
+        )
+
+
+def write_release(
+    folder: Path,
+    candidate: Candidate,
+    *,
+    labels: Sequence[str],
+    contract_toml: bytes,
+    lineage: Mapping[str, str],
+    save: Callable[[Path], None],
+) -> str:
+    """Write a release and return its id; `save` is the student's own. The folder appears whole or not at all.
+
+    Raises:
+        UserError: there is something at `folder`, or the student saved a file of a kind that could hold code.
+    """
+    if folder.exists():
+        raise UserError(f"there is a release at {folder} already: releases are never overwritten")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        (draft / STUDENT).mkdir(parents=True)
+        save(draft / STUDENT)
+        write(draft / CONTRACT, contract_toml)
+        write_json(draft / RECORD, _record(candidate, labels, lineage))
+        files = {name: file_digest(draft / name) for name in _files(draft)}
+        for name in files:
+            if PurePosixPath(name).suffix not in HARMLESS:
+                raise UserError(
+                    f"student {candidate.kind!r} saved {name!r}: a release holds {', '.join(sorted(HARMLESS))}"
+                )
+        write_json(draft / CHECKSUMS, files)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return _identity(files)
+
+
+def load(folder: Path, kinds: Mapping[str, StudentKind] | None = None, expected_id: str | None = None) -> LoadedRelease:
+    """Return the release in `folder` after every file was checked.
+
+    `kinds` are the students the operator allows, by name; None allows those installed as plug-ins, and nothing else: a
+    release that names a `module:Class` is refused. `expected_id` is the id noted when it was written.
+
+    Raises:
+        ReleaseCorrupt: a file is missing, changed, additional or outside the folder; the text names it.
+        UserError: nothing there, made by a newer version, or its kind is not allowed here.
+    """
+    found = _verified(folder)
+    if expected_id is not None and found != expected_id:
+        raise ReleaseCorrupt(f"{folder}: this is release {found}, not {expected_id}")
+    try:
+        record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ReleaseRecord)
+    except msgspec.DecodeError as wrong:
+        raise ReleaseCorrupt(f"{folder / RECORD}: {wrong}") from wrong
+    if record.format != FORMAT:
+        raise UserError(f"{folder} has release format {record.format}, this version reads {FORMAT}: upgrade overproof")
+    student = _kind(record.kind, kinds).load(folder / STUDENT)
+    if tuple(student.labels) != record.labels:
+        raise ReleaseCorrupt(f"{folder / STUDENT}: knows other labels than {RECORD} says")
+    return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student)
+
+
+def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, str]) -> ReleaseRecord:
+    return ReleaseRecord(
+        name=candidate.name,
+        kind=candidate.kind,
+        labels=tuple(labels),
+        calibration=candidate.calibration,
+        verdicts=candidate.verdicts,
+        lineage=dict(lineage),
+    )
+
+
+def _kind(name: str, kinds: Mapping[str, StudentKind] | None) -> StudentKind:
+    if kinds is not None:
+        if name not in kinds:
+            raise UserError(
+                f"this release needs student kind {name!r}; allowed here: {', '.join(sorted(kinds)) or 'none'}"
+            )
+        return kinds[name]
+    if name not in plugins.names("students"):  # before `find`, which would import a module:Class
+        raise UserError(f"this release needs student kind {name!r}, which is not installed here")
+    found: StudentKind = plugins.build("students", {"kind": name}, key="kind", where="the release")
+    return found
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if not each.is_dir())
+
+
+def _verified(folder: Path) -> str:
+    """Return the release's id after holding every file against its checksum."""
+    if not (folder / CHECKSUMS).is_file():
+        raise UserError(f"there is no release at {folder}: {CHECKSUMS} is missing")
+    try:
+        files = msgspec.json.decode((folder / CHECKSUMS).read_bytes(), type=dict[str, str])
+    except msgspec.DecodeError as wrong:
+        raise ReleaseCorrupt(f"{folder / CHECKSUMS}: {wrong}") from wrong
+    for name in files:
+        _refuse_outside(folder, name)
+    for name in sorted({RECORD, CONTRACT} | files.keys()):
+        if not (folder / name).is_file() or name not in files:
+            raise ReleaseCorrupt(f"{folder / name} is missing")
+        if file_digest(folder / name) != files[name]:
+            raise ReleaseCorrupt(f"{folder / name} is not the file that was proven")
+    for name in _files(folder):
+        _refuse_outside(folder, name)
+        if name not in files and name != CHECKSUMS:
+            raise ReleaseCorrupt(f"{folder / name} is not part of the release")
+    return _identity(files)
+
+
+def _refuse_outside(folder: Path, name: str) -> None:
+    """A name must be a plain relative path to a real file inside: no `..`, no root, no link."""
+    path = PurePosixPath(name)
+    steps = [folder.joinpath(*path.parts[: i + 1]) for i in range(len(path.parts))]
+    if path.is_absolute() or ".." in path.parts or "\\" in name or path.as_posix() != name:
+        raise ReleaseCorrupt(f"{folder}: {name!r} is not a name inside the release")
+    if any(step.is_symlink() for step in steps):
+        raise ReleaseCorrupt(f"{folder / name} is a link, and a release holds none")
+
+
+def _identity(files: Mapping[str, str]) -> str:
+    return chance.digest(chance.canonical(dict(files)), size=10)

@@ -1,0 +1,84 @@
+"""Settle a run: which candidate ships, if any, and why, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from overproof.core.types import Candidate, Decision, Verdict
+from overproof.release.ledger import Permit
+
+NEEDED = frozenset({("risk", "all"), ("saving", "all")})
+"""Conditions without which nothing ships, whatever the contract says."""
+
+
+def settle(
+    baselines: Sequence[Candidate], students: Sequence[Candidate], permit: Permit, *, past_gate: bool = False
+) -> Decision:
+    """Return the decision: a proven baseline before any student, among several the lowest blended cost.
+
+    Baselines and students were tested as two families with their shares of `permit.level`; each in its sequence, so any
+    of the proven may be picked. With `past_gate` the user prefers a proven student even so. An exploratory permit never
+    releases, whatever was proven.
+    """
+    if permit.exploratory:
+        return Decision(outcome="exploratory", reason=permit.reason, level=permit.level)
+    baseline = _cheapest(each for each in baselines if ships(each))
+    student = _cheapest(each for each in students if ships(each))
+    if baseline is not None and not (past_gate and student is not None):
+        reason = f"{baseline.name} keeps every promise without a student; {_money(baseline)}"
+        return Decision(outcome="baseline", winner=baseline.name, reason=reason, level=permit.level)
+    if student is not None:
+        proven = sum(ships(each) for each in students)
+        rank = "the only one proven" if proven == 1 else f"the cheapest of {proven} proven"
+        reason = f"{student.name} keeps every promise, {rank}; {_money(student)}"
+        return Decision(outcome="released", winner=student.name, reason=reason, level=permit.level)
+    return Decision(outcome="not_proven", reason=_missing([*students, *baselines]), level=permit.level)
+
+
+def ships(candidate: Candidate) -> bool:
+    """Return whether a candidate was tested and proven in everything required, with nothing required left out."""
+    required = [each for each in candidate.verdicts if each.required]
+    there = {(each.condition, each.slice) for each in required if each.subject == "system"}
+    return (
+        candidate.tested
+        and candidate.calibration.threshold is not None
+        and there >= NEEDED
+        and all(each.outcome == "proven" and not each.exploratory for each in required)
+    )
+
+
+def _cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
+    priced = [(each.economics.blended_per_1k, each.name, each) for each in candidates if each.economics is not None]
+    return min(priced, key=lambda row: row[:2])[2] if priced else None
+
+
+def _money(candidate: Candidate) -> str:
+    money = candidate.economics
+    assert money is not None  # only priced candidates are compared
+    share = candidate.calibration.coverage
+    return (
+        f"it answers about {share:.0%} itself and costs ${money.blended_per_1k:.2f} per thousand requests "
+        f"instead of ${money.teacher_per_1k:.2f}"
+    )
+
+
+def _missing(candidates: Sequence[Candidate]) -> str:
+    """Say what the candidate that was tested first lacks, and how much more evidence would do."""
+    tested = [each for each in candidates if each.tested]
+    if not tested:
+        return "no candidate came as far as the test: nothing could be certified"
+    first = max(tested, key=lambda each: -1e9 if each.margin is None else each.margin)
+    open_ = [each for each in first.verdicts if each.required and each.outcome != "proven"]
+    if not open_:
+        return f"{first.name} lacks a condition or a price, so it cannot ship"
+    return f"{first.name} was the likeliest to pass and lacks: {'; '.join(_told(each) for each in open_)}"
+
+
+def _told(verdict: Verdict) -> str:
+    what = f"{verdict.condition} on {verdict.slice}"
+    if verdict.outcome == "failed":
+        return f"{what} (failed)"
+    if verdict.more_units is None:
+        return f"{what} (unproven)"
+    days = "" if verdict.more_days is None else f", {verdict.more_days:.0f} days at this rate"
+    return f"{what} (unproven: about {verdict.more_units} more units{days})"

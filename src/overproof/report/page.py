@@ -1,0 +1,119 @@
+"""The page: one HTML file that needs nothing else, from one record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from overproof.core.types import Candidate, Estimate, Record, SliceResult, Verdict
+from overproof.report import charts, sentences, svg, words
+from overproof.report.story import Story
+
+SHOWN_VALUES = 8
+"""Values of one dimension drawn one by one; the rarer ones are summed up."""
+
+
+class Row(Record):
+    """One candidate on one slice, as the interval plot shows it."""
+
+    candidate: Candidate
+    result: SliceResult | None
+    verdict: Verdict | None
+    estimate: Estimate | None
+    state: str
+    """Verdict in one word, `plain` where no bar stands."""
+    bar: float | None
+    """Drawn as a line; None for bars on a difference, which is another scale."""
+
+
+class Group(Record):
+    """One slice of the interval plot."""
+
+    slice: str
+    result: SliceResult | None
+    bars: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def render(story: Story) -> str:
+    """Return the page as HTML: no script, nothing loaded, every text escaped."""
+    groups = interval_groups(story)
+    page = _environment().get_template("page.html.j2").render(
+        story=story,
+        headline=sentences.headline(story),
+        badge=sentences.BADGES[story.decision.outcome],
+        standing_line=sentences.standing_line(story),
+        steps=sentences.next_steps(story),
+        groups=groups,
+        scale=charts.span(
+            [row.estimate for group in groups for row in group.rows],
+            [row.bar for group in groups for row in group.rows if row.bar is not None],
+        ),
+    )
+    return words.clean(page)
+
+
+def interval_groups(story: Story) -> tuple[Group, ...]:
+    """Return the interval plot's rows: every slice that was measured or promised, every tested candidate in each."""
+    tested = [each for each in story.candidates if each.tested or each.slices]
+    results = {row.slice: row for row in story.slices}
+    promised = [each.slice for one in tested for each in one.verdicts if each.condition == "bar"]
+    names = sorted(dict.fromkeys([*results, *promised]), key=lambda name: name != "all")
+    return tuple(_group(name, results.get(name), tested) for name in names)
+
+
+def _group(name: str, result: SliceResult | None, candidates: Sequence[Candidate]) -> Group:
+    rows = tuple(_row(each, name) for each in candidates)
+    bars = dict.fromkeys(words.promised(row.verdict) for row in rows if row.verdict is not None)
+    return Group(slice=name, result=result, bars=tuple(bars), rows=rows)
+
+
+def _row(candidate: Candidate, name: str) -> Row:
+    result = words.find_slice(candidate, name)
+    verdict = words.find_verdict(candidate, "bar", name)
+    alike = verdict is not None and words.quantity(verdict) == "share"
+    system = result.system if result is not None else None
+    return Row(
+        candidate=candidate,
+        result=result,
+        verdict=verdict,
+        estimate=verdict.estimate if verdict is not None and alike else system,
+        state=verdict.outcome if verdict is not None else "plain",
+        bar=verdict.bar if verdict is not None and alike else None,
+    )
+
+
+def top_shares(ours: dict[str, float], live: dict[str, float]) -> list[tuple[str, float, float]]:
+    """Return the most common values with both their shares, and the sum of the others."""
+    names = sorted({*ours, *live}, key=lambda name: (-max(live.get(name, 0.0), ours.get(name, 0.0)), name))
+    shares = [(name, ours.get(name, 0.0), live.get(name, 0.0)) for name in names]
+    if len(shares) <= SHOWN_VALUES + 1:
+        return shares
+    rest = shares[SHOWN_VALUES:]
+    summed = (f"{len(rest)} others", math.fsum(each[1] for each in rest), math.fsum(each[2] for each in rest))
+    return [*shares[:SHOWN_VALUES], summed]
+
+
+def moment(when: datetime) -> str:
+    """Return a time as people read it, in UTC."""
+    utc = when.astimezone(UTC) if when.tzinfo else when
+    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("overproof.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences}
+    environment.globals.update(tools, moment=moment, top_shares=top_shares)
+    return environment

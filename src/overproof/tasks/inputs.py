@@ -1,0 +1,126 @@
+"""The varying part of a request: what a student sees of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from overproof.core.chance import canonical
+from overproof.core.errors import UserError
+from overproof.core.types import Message
+
+if TYPE_CHECKING:
+    import polars as pl
+
+INSTRUCTIONS = ("system", "developer")
+STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>-?[0-9]+)\]|\['(?P<quoted>[^']+)'\]")
+
+Extractor = Callable[[Sequence[Message], Mapping[str, Any]], str | None]
+
+
+class UnreadableInput(UserError):
+    """`task.input` is none of the ways to read a request."""
+
+    def __init__(self, how: str, fault: str) -> None:
+        super().__init__(
+            f"task.input {how!r} {fault}; write 'last_user', 'all', or a path into the request made of .name, [number] "
+            f"and ['name'], such as '$.messages[1].content' or '$.messages[-1].content'"
+        )
+
+
+def extract(messages: Sequence[Message], parameters: Mapping[str, Any], how: str) -> str | None:
+    """Return the varying part of a request, None when it has none (or only white space).
+
+    `last_user` is the last turn of the user; `all` is every turn but the instructions (system and developer), which
+    are the same in each request, with the roles written before them where there is more than one; a path leads into
+    `{"messages": [...], **parameters}`, and what it finds is written as JSON unless it is text.
+    """
+    return _blank_is_none(extractor(how)(messages, parameters))
+
+
+def extract_column(exchanges: pl.DataFrame, how: str) -> pl.Series:
+    """Return `extract` for each row of a table of `Exchange`; every distinct request is read once."""
+    import polars as pl
+
+    read = extractor(how)
+    keys = ["messages"] if how in ("last_user", "all") or how.startswith("$.messages") else ["messages", "parameters"]
+    distinct = exchanges.select(keys).unique()
+    messages = msgspec.json.Decoder(tuple[Message, ...])
+    parameters = msgspec.json.Decoder(dict[str, Any])
+    found = [
+        _blank_is_none(read(messages.decode(row[0]), parameters.decode(row[1]) if len(row) > 1 else {}))
+        for row in distinct.iter_rows()
+    ]
+    inputs = distinct.with_columns(input=pl.Series(found, dtype=pl.String))
+    return exchanges.select(keys).join(inputs, on=keys, how="left", maintain_order="left")["input"]
+
+
+@cache
+def extractor(how: str) -> Extractor:
+    """Return the function that reads a request as `how` says; raise a `UserError` when it says nothing known."""
+    if how == "last_user":
+        return _last_user
+    if how == "all":
+        return _all
+    if not how.startswith("$"):
+        raise UnreadableInput(how, "is no known way to read a request")
+    return _follow(_steps(how))
+
+
+def _last_user(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
+    del parameters
+    return next((each.content for each in reversed(messages) if each.role == "user"), None)
+
+
+def _all(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
+    del parameters
+    turns = [each for each in messages if each.role not in INSTRUCTIONS]
+    if len(turns) == 1:
+        return turns[0].content
+    return "\n\n".join(f"{each.role}: {each.content}" for each in turns)
+
+
+def _steps(path: str) -> tuple[str | int, ...]:
+    """Return the names and places that `path` passes through."""
+    steps: list[str | int] = []
+    at = 1
+    while at < len(path):
+        step = STEP.match(path, at)
+        if step is None:
+            raise UnreadableInput(path, f"cannot be followed from {path[at:]!r}")
+        steps.append(int(step["index"]) if step["index"] else step["name"] or step["quoted"])
+        at = step.end()
+    if not steps:
+        raise UnreadableInput(path, "leads nowhere")
+    return tuple(steps)
+
+
+def _follow(steps: tuple[str | int, ...]) -> Extractor:
+    def read(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
+        place: Any = {**parameters, "messages": [_turn(each) for each in messages]}
+        for step in steps:
+            place = _inside(place, step)
+        if place is None or isinstance(place, str):
+            return place
+        return canonical(place).decode()
+
+    return read
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    return {**message.extra, "role": message.role, "content": message.content}
+
+
+def _inside(place: Any, step: str | int) -> Any:  # noqa: ANN401 - JSON is anything
+    """Return what lies one step further, None when there is nothing."""
+    if isinstance(step, int):
+        return place[step] if isinstance(place, list) and -len(place) <= step < len(place) else None
+    return place.get(step) if isinstance(place, dict) else None
+
+
+def _blank_is_none(text: str | None) -> str | None:
+    return text if text and not text.isspace() else None
