@@ -1,3 +1,29 @@
-"""From an expensive LLM's production logs to a small model that serves that traffic safely, with proof."""
+"""From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
+
+Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(path)`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "init", "plan", "report", "run", "status"]
+
+if TYPE_CHECKING:
+    from overproof.pipeline.init import init
+    from overproof.pipeline.plan import plan
+    from overproof.pipeline.run import run
+    from overproof.pipeline.status import status
+    from overproof.pipeline.tell import report
+
+_HOMES = {"init": "init", "plan": "plan", "report": "tell", "run": "run", "status": "status"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module holds anything
+    """Import what is asked for when it is asked for: `import overproof` itself costs nothing."""
+    if name in _HOMES:
+        import importlib
+
+        return getattr(importlib.import_module(f"overproof.pipeline.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'overproof' has no attribute {name!r}")

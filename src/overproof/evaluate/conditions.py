@@ -44,6 +44,7 @@ class Conditions:
         self.units = units
         self.promises = promises
         self.always_teacher = always_teacher
+        self._missing = routed["reference"].is_null().to_numpy()
 
     def all(self) -> tuple[Condition, ...]:
         """Return every condition: those a release needs, and beside them the bars for the student alone."""
@@ -85,8 +86,7 @@ class Conditions:
         """Student's score minus teacher's: without a reference as if the teacher were right, -1."""
         if subject == "system":
             return self._column("difference")
-        known = self.routed["reference"].is_not_null().to_numpy()
-        return np.where(known, self._column("student") - self._column("teacher_score"), -1.0)
+        return np.where(self._missing, -1.0, self._column("student") - self._column("teacher_score"))
 
     def _risk(self, name: str) -> Condition:
         """Error rate among the answered; a slice left to the teacher has none, and nothing to prove."""
@@ -135,7 +135,6 @@ class Conditions:
         required: bool = True,
     ) -> Condition:
         inside = self.units.mask(slice_)
-        missing = self.routed["reference"].is_null().to_numpy()
         return Condition(
             condition=condition,
             slice=slice_,
@@ -144,7 +143,7 @@ class Conditions:
             claim=claim,
             n_max=self.promises.n_max if weighted else 1,
             capped=_capped(self.units, slice_, self.promises.n_max) if weighted else 0.0,
-            worst_case=int((missing & inside).sum()) if condition in ("bar", "risk") else 0,
+            worst_case=int((self._missing & inside).sum()) if condition in ("bar", "risk") else 0,
             required=required,
         )
 

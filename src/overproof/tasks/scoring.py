@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -138,10 +139,13 @@ class Units:
 
     def drawn(self, slice_: str) -> Rows:
         """Return one request for each unit in the slice, drawn before anything was scored: exact tests read these."""
-        inside = np.flatnonzero(self.mask(slice_))
-        by_draw = inside[np.argsort(self.place[inside], kind="stable")]
+        by_draw = self._by_draw[self.mask(slice_)[self._by_draw]]
         _, first = np.unique(self.code[by_draw], return_index=True)
         return by_draw[first]
+
+    @cached_property
+    def _by_draw(self) -> Rows:
+        return np.argsort(self.place, kind="stable")
 
     def days_for(self, more: int | None, slice_: str) -> float | None:
         """Return the days of traffic that bring `more` units to the slice, at the rate seen here."""

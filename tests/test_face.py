@@ -1,0 +1,22 @@
+"""The public names are exactly these."""
+
+from __future__ import annotations
+
+import overproof
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(overproof.__all__) == ["__version__", "init", "plan", "report", "run", "status"]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in overproof.__all__:
+        assert getattr(overproof, name) is not None
+
+
+def test_everything_the_command_line_does_is_one_call_away() -> None:
+    from overproof.cli.app import app
+
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+
+    assert commands - {"demo", "schema"} <= set(overproof.__all__)
