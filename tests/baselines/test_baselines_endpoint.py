@@ -126,6 +126,21 @@ def test_what_stops_every_row_stops_the_run_as_it_is() -> None:
         said(Refusing(), "a", "b", "a", "b")
 
 
+def test_an_endpoint_that_fails_from_the_start_is_given_up_after_25_asks() -> None:
+    model = Scripted({"a": Reply(text=None, error="503 after 6 tries")})
+
+    with pytest.raises(UserError, match="first 25 asks all failed, the last one so: 503"):
+        said(model, *["a"] * 100)
+    assert len(model.asked) < 50
+    assert [each.answer for each in said(model, "b", *["a"] * 99)] == ["b"] + [None] * 99
+
+
+def test_money_that_runs_out_is_not_taken_for_a_broken_endpoint() -> None:
+    found = said(Scripted({"a": Reply(text=None, error="budget")}), *["a"] * 30)
+
+    assert {each.answer for each in found} == {None}
+
+
 def test_it_cannot_be_asked_without_a_model() -> None:
     with pytest.raises(UserError, match="'mini' asks a model"):
         said(None, "a")

@@ -125,10 +125,14 @@ def test_the_worst_required_miss_is_told(verdicts: tuple[Verdict, ...], told: st
 
 
 def test_misses_of_different_kinds_are_compared_by_how_far_they_are_off() -> None:
-    slow = verdict(400.0, 50.0, "failed", "latency", metric="latency p95 ms")
-    weak = verdict(0.85, 0.92, "failed")
+    very_slow = verdict(400.0, 50.0, "failed", "latency", metric="latency_p95_ms")
+    slow = verdict(55.0, 50.0, "failed", "latency", metric="latency_p95_ms")
+    weak = verdict(0.6, 0.92, "failed")
 
-    assert gate([candidate("x", weak, slow)]).misses[0].reason.startswith("latency p95 ms 400 against a limit of 50")
+    assert (
+        gate([candidate("x", weak, very_slow)]).misses[0].reason.startswith("latency p95 ms 400 against a limit of 50")
+    )
+    assert gate([candidate("x", slow, weak)]).misses[0].reason.startswith("accuracy 0.6 against a bar of 0.92")
 
 
 def test_what_was_never_tested_says_so() -> None:

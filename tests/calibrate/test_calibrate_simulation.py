@@ -109,7 +109,7 @@ EDGES = {
     "one good and one bad slice": World(falling(0.15), ((0.15, falling(0.15)), (0.10, flat(0.08)))),
     "slices just above alpha": World(falling(0.2), ((0.15, A_BIT_TOO_MUCH), (0.12, A_BIT_TOO_MUCH))),
     "everything just above alpha": World(A_BIT_TOO_MUCH, ((0.15, A_BIT_TOO_MUCH), (0.12, A_BIT_TOO_MUCH))),
-    "nothing but slices just above alpha": World(falling(0.1), ((0.14, A_BIT_TOO_MUCH),) * 7),
+    "nothing but slices just above alpha": World(A_BIT_TOO_MUCH, ((0.124, A_BIT_TOO_MUCH),) * 8),
     "slices that overlap": World(falling(0.2), ((0.15, A_BIT_TOO_MUCH), (0.15, flat(0.03))), overlap=True),
 }
 
@@ -126,26 +126,22 @@ def test_good_traffic_is_answered() -> None:
     found = play(World(falling(0.1), ((0.15, falling(0.05)),)), 200, seed=8)
 
     assert found.answered / 200 > 0.95
-    assert found.kept["slice-0"] / 200 > 0.8
+    assert found.kept["slice-0"] / 200 > 0.6
 
 
 def test_certifying_overall_as_if_the_slices_had_been_fixed_would_be_caught() -> None:
-    """Seven slices that are nearly all the traffic, each just above alpha: one that got lucky is kept, and is all there is."""
-    world = World(falling(0.1), ((0.14, A_BIT_TOO_MUCH),) * 7)
+    """Eight slices that are nearly all the traffic, each just above alpha: one that got lucky is kept, and is all there is."""
+    world = World(A_BIT_TOO_MUCH, ((0.124, A_BIT_TOO_MUCH),) * 8)
 
     assert play(world, 300, seed=9, decide=_naive).overall / 300 > 1.5 * DELTA
 
 
 def _naive(drawn: Drawn, grid: Floats, tune: Floats, *, alpha: float, delta: float, start_units: int) -> Choice:
-    """Certify each slice alone, leave out those that fail, then certify what is left at the full delta."""
-    names = [name for name in drawn.rows if name != "all"]
-    found = {
-        name: thresholds.certify(
-            drawn.confidence[drawn.rows[name]], ~drawn.wrong[drawn.rows[name]], grid[:1], alpha, delta
-        )
-        for name in names
-    }
-    out = tuple(name for name in names if found[name].threshold is None)
+    """At one threshold: test each slice alone, leave out those that fail, test what is left; each time the full delta."""
+
+    def proven(rows: NDArray[np.intp]) -> bool:
+        return bool(binomial.tail(int(drawn.wrong[rows].sum()), len(rows), alpha) <= delta)
+
+    out = tuple(name for name, inside in drawn.member.items() if not proven(np.flatnonzero(inside)))
     left = ~np.any([drawn.member[name] for name in out], axis=0) if out else np.ones(len(drawn.wrong), dtype=bool)
-    overall = thresholds.certify(drawn.confidence[left], ~drawn.wrong[left], grid[:1], alpha, delta)
-    return Choice(overall.threshold, out, {})
+    return Choice(float(grid[0]) if proven(np.flatnonzero(left)) else None, out, {})

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
+from aiohttp import web
 
 from overproof.core.errors import MissingSecret, UserError
 from overproof.core.protocols import Ask, Reply
 from overproof.core.types import EndpointOptions, Price
+from overproof.models import serving
 from overproof.models.endpoint import Endpoint
-from overproof.models.fake import FaultyServer
+from overproof.models.fake import FaultName, FaultyServer
 
 KEY = "sk-very-secret-0123456789"
 PRICE = Price(input=1.0, output=2.0)
@@ -21,11 +25,46 @@ Options = Callable[..., EndpointOptions]
 Question = Callable[..., Ask]
 
 
+Response = tuple[int, bytes, dict[str, str]]
+"""Status, body, headers."""
+
+
+class Scripted:
+    """A server that gives the responses it was told, one after the other, the last one for ever."""
+
+    def __init__(self, *script: Response) -> None:
+        self.script = list(script)
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        async def completions(request: web.Request) -> web.StreamResponse:
+            self.bodies.append(msgspec.json.decode(await request.read()))
+            self.headers.append({name.lower(): value for name, value in request.headers.items()})
+            status, body, headers = self.script[min(len(self.bodies), len(self.script)) - 1]
+            return web.Response(status=status, body=body, headers=headers, content_type="application/json")
+
+        async with serving.listening(completions, ["fake"]) as base_url:
+            yield base_url
+
+
+def says(text: str) -> Response:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    return 200, msgspec.json.encode({"model": "fake-2026", "choices": [choice], "usage": usage}), {}
+
+
+def fails(status: int, message: str = "no", code: str | None = None, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return status, msgspec.json.encode({"error": {"message": message, "code": code}}), named
+
+
 def model(options: EndpointOptions, url: str, key: str | None = None) -> Endpoint:
     return Endpoint(options, key, PRICE, url=url, rng=Random(1), first_pause_s=0.001)
 
 
-def asked(server: Any, options: EndpointOptions, *asks: Ask, key: str | None = None) -> list[Reply]:  # noqa: ANN401 - either kind of server
+def asked(server: Scripted | FaultyServer, options: EndpointOptions, *asks: Ask, key: str | None = None) -> list[Reply]:
     """Ask all at once, over real HTTP."""
 
     async def play() -> list[Reply]:
@@ -35,8 +74,8 @@ def asked(server: Any, options: EndpointOptions, *asks: Ask, key: str | None = N
     return asyncio.run(play())
 
 
-def test_an_answer_comes_back_with_what_it_took(say: Any, scripted: Any, options: Options, question: Question) -> None:
-    server = scripted(say.text("billing"))
+def test_an_answer_comes_back_with_what_it_took(options: Options, question: Question) -> None:
+    server = Scripted(says("billing"))
 
     [reply] = asked(server, options(), question("where is my invoice?", parameters={"max_tokens": 8}), key=KEY)
 
@@ -50,7 +89,15 @@ def test_an_answer_comes_back_with_what_it_took(say: Any, scripted: Any, options
 
 
 def test_every_prompt_is_answered_through_every_kind_of_fault(options: Options, question: Question) -> None:
-    shares = {"busy": 0.1, "broken": 0.1, "truncated": 0.1, "garbage": 0.1, "reset": 0.1, "hang": 0.05, "slow": 0.1}
+    shares: dict[FaultName, float] = {
+        "busy": 0.1,
+        "broken": 0.1,
+        "truncated": 0.1,
+        "garbage": 0.1,
+        "reset": 0.1,
+        "hang": 0.05,
+        "slow": 0.1,
+    }
     server = FaultyServer(lambda body: f"to {body['messages'][-1]['content']}", shares, hang_s=30, slow_s=0.01)
     asks = [question(str(i)) for i in range(150)]
 
@@ -69,8 +116,8 @@ def test_never_more_under_way_than_allowed(options: Options, question: Question)
     assert server.most_in_flight == 5
 
 
-def test_being_pushed_back_means_fewer_at_once(say: Any, scripted: Any, options: Options, question: Question) -> None:
-    server = scripted(say.error(429, "slow down", retry_after="0.001"), say.text("yes"))
+def test_being_pushed_back_means_fewer_at_once(options: Options, question: Question) -> None:
+    server = Scripted(fails(429, "slow down", retry_after="0.001"), says("yes"))
 
     async def play() -> int:
         async with server.listening() as url, model(options(at_once=8), url) as endpoint:
@@ -80,8 +127,8 @@ def test_being_pushed_back_means_fewer_at_once(say: Any, scripted: Any, options:
     assert asyncio.run(play()) == 4
 
 
-def test_the_wait_that_was_asked_for_is_kept(say: Any, scripted: Any, options: Options, question: Question) -> None:
-    server = scripted(say.error(429, retry_after="0.2"), say.error(503, retry_after_ms="150"), say.text("yes"))
+def test_the_wait_that_was_asked_for_is_kept(options: Options, question: Question) -> None:
+    server = Scripted(fails(429, retry_after="0.2"), fails(503, retry_after_ms="150"), says("yes"))
     began = time.monotonic()
 
     [reply] = asked(server, options(), question())
@@ -90,8 +137,8 @@ def test_the_wait_that_was_asked_for_is_kept(say: Any, scripted: Any, options: O
     assert time.monotonic() - began >= 0.35
 
 
-def test_what_never_comes_is_a_row_with_a_reason(say: Any, scripted: Any, options: Options, question: Question) -> None:
-    server = scripted(say.error(500, "out of order"))
+def test_what_never_comes_is_a_row_with_a_reason(options: Options, question: Question) -> None:
+    server = Scripted(fails(500, "out of order"))
 
     [reply] = asked(server, options(attempts=3), question())
 
@@ -101,9 +148,9 @@ def test_what_never_comes_is_a_row_with_a_reason(say: Any, scripted: Any, option
 
 
 def test_a_prompt_the_provider_cannot_take_is_a_row_and_is_not_tried_again(
-    say: Any, scripted: Any, options: Options, question: Question
+    options: Options, question: Question
 ) -> None:
-    server = scripted(say.error(400, "too long"))
+    server = Scripted(fails(400, "too long"))
 
     [reply] = asked(server, options(), question())
 
@@ -129,10 +176,8 @@ def test_an_address_where_nobody_listens_is_a_row(options: Options, question: Qu
     assert "ClientConnectorError" in (asyncio.run(play()).error or "")
 
 
-def test_a_refused_key_stops_the_run_and_names_the_variable(
-    say: Any, scripted: Any, options: Options, question: Question
-) -> None:
-    server = scripted(say.error(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"))
+def test_a_refused_key_stops_the_run_and_names_the_variable(options: Options, question: Question) -> None:
+    server = Scripted(fails(401, f"Incorrect API key provided: {KEY}", "invalid_api_key"))
 
     with pytest.raises(UserError, match=r"refused the key .*check the key in the environment variable BIG_KEY") as told:
         asked(server, options(api_key_env="BIG_KEY"), question(), key=KEY)
@@ -152,23 +197,16 @@ def test_a_refused_key_stops_the_run_and_names_the_variable(
     ],
 )
 def test_what_stops_every_row_stops_the_run(
-    response: tuple[int, str, str | None, dict[str, str]],
-    sentence: str,
-    say: Any,
-    scripted: Any,
-    options: Options,
-    question: Question,
+    response: tuple[int, str, str | None, dict[str, str]], sentence: str, options: Options, question: Question
 ) -> None:
     status, message, code, headers = response
 
     with pytest.raises(UserError, match=sentence):
-        asked(scripted(say.error(status, message, code, **headers)), options(), question())
+        asked(Scripted(fails(status, message, code, **headers)), options(), question())
 
 
-def test_a_403_after_the_key_has_worked_costs_one_row(
-    say: Any, scripted: Any, options: Options, question: Question
-) -> None:
-    server = scripted(say.text("yes"), say.error(403, "flagged"))
+def test_a_403_after_the_key_has_worked_costs_one_row(options: Options, question: Question) -> None:
+    server = Scripted(says("yes"), fails(403, "flagged"))
 
     async def play() -> list[Reply]:
         async with server.listening() as url, model(options(), url) as endpoint:
@@ -177,9 +215,9 @@ def test_a_403_after_the_key_has_worked_costs_one_row(
     assert [reply.error for reply in asyncio.run(play())] == [None, "HTTP 403: flagged"]
 
 
-def test_the_key_is_nowhere_to_be_read(say: Any, scripted: Any, options: Options, question: Question) -> None:
+def test_the_key_is_nowhere_to_be_read(options: Options, question: Question) -> None:
     """Not in an error, even where the provider sends it back; not in a representation."""
-    server = scripted(say.error(400, f"the header was Bearer {KEY}, which is odd"))
+    server = Scripted(fails(400, f"the header was Bearer {KEY}, which is odd"))
 
     [reply] = asked(server, options(), question(), key=KEY)
 
@@ -187,10 +225,8 @@ def test_the_key_is_nowhere_to_be_read(say: Any, scripted: Any, options: Options
     assert KEY not in repr(Endpoint(options(), KEY, PRICE))
 
 
-def test_a_provider_that_refuses_seeds_is_asked_without(
-    say: Any, scripted: Any, options: Options, question: Question
-) -> None:
-    server = scripted(say.error(422, "extra fields: seed"), say.text("yes"))
+def test_a_provider_that_refuses_seeds_is_asked_without(options: Options, question: Question) -> None:
+    server = Scripted(fails(422, "extra fields: seed"), says("yes"))
 
     async def play() -> list[Reply]:
         async with server.listening() as url, model(options(), url) as endpoint:
@@ -200,10 +236,8 @@ def test_a_provider_that_refuses_seeds_is_asked_without(
     assert [body.get("seed") for body in server.bodies] == [1, None, None]
 
 
-def test_a_seed_of_ones_own_that_is_refused_is_a_row(
-    say: Any, scripted: Any, options: Options, question: Question
-) -> None:
-    server = scripted(say.error(422, "extra fields: seed"))
+def test_a_seed_of_ones_own_that_is_refused_is_a_row(options: Options, question: Question) -> None:
+    server = Scripted(fails(422, "extra fields: seed"))
 
     [reply] = asked(server, options(), question(parameters={"seed": 3}))
 
@@ -248,7 +282,7 @@ def test_the_identity_is_not_the_place_a_replay_happens_to_listen_at(options: Op
     assert first.identity == second.identity == "replay:helpdesk|fake"
 
 
-def test_a_query_in_the_address_is_kept(say: Any, scripted: Any, options: Options) -> None:
+def test_a_query_in_the_address_is_kept(options: Options) -> None:
     endpoint = Endpoint(options(base_url="https://models.test/v1?api-version=2"), None, PRICE)
 
     assert str(endpoint._url) == "https://models.test/v1/chat/completions?api-version=2"

@@ -61,7 +61,10 @@ def test_recovery_is_slow_one_more_for_a_round_of_answers(ceiling: int, cuts: in
     assert pace.limit == min(ceiling, low + 1)
 
 
-@given(ceiling=st.integers(1, 6), steps=st.lists(st.sampled_from(["enter", "leave", "call off", "push", "good"]), max_size=80))
+@given(
+    ceiling=st.integers(1, 6),
+    steps=st.lists(st.sampled_from(["enter", "leave", "call off", "push", "good"]), max_size=80),
+)
 def test_the_gate_never_lets_in_more_than_the_limit_and_forgets_no_place(ceiling: int, steps: list[str]) -> None:
     """Whatever comes, goes, and gives up waiting, in whatever order: at the end every place is free again."""
 

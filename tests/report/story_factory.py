@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from overproof.core.types import (
+    BoundKind,
     Calibration,
     Candidate,
     Ceiling,
@@ -34,6 +35,8 @@ from overproof.core.types import (
 from overproof.report.story import Promise, Shown, Story
 
 Outcome = Literal["released", "baseline", "not_proven", "exploratory"]
+Condition = Literal["bar", "risk", "saving", "latency", "cost"]
+Judged = Literal["proven", "failed", "unproven"]
 
 OUTCOMES: tuple[Outcome, ...] = ("released", "baseline", "not_proven", "exploratory")
 
@@ -49,13 +52,13 @@ HOSTILE = (
 )
 
 
-def estimate(value: float, requests: int, units: int, level: float = 0.04, kind: str = "anytime") -> Estimate:
+def estimate(value: float, requests: int, units: int, level: float = 0.04, kind: BoundKind = "anytime") -> Estimate:
     half = 2.1 * math.sqrt(max(value * (1 - value), 0.002) / max(units, 1))
     return Estimate(
         value=value,
         lower=max(0.0, value - half),
         upper=min(1.0, value + 0.8 * half),
-        kind=kind,  # type: ignore[arg-type] # a test's own shorthand
+        kind=kind,
         level=level,
         requests=requests,
         units=units,
@@ -67,12 +70,16 @@ def between(value: float, half: float, requests: int, units: int) -> Estimate:
     return replace(estimate(0.5, requests, units), value=value, lower=value - half, upper=value + half)
 
 
-def judged(measured: Estimate, bar: float, *, at_least: bool) -> str:
-    lower, upper, promise = (measured.lower, measured.upper, bar) if at_least else (-measured.upper, -measured.lower, -bar)
+def judged(measured: Estimate, bar: float, *, at_least: bool) -> Judged:
+    lower, upper, promise = (
+        (measured.lower, measured.upper, bar) if at_least else (-measured.upper, -measured.lower, -bar)
+    )
     return "proven" if lower >= promise else "failed" if upper < promise else "unproven"
 
 
-def calibration(name: str, reference: Reference, *, threshold: float | None = 0.83, kept: tuple[str, ...] = ()) -> Calibration:
+def calibration(
+    name: str, reference: Reference, *, threshold: float | None = 0.83, kept: tuple[str, ...] = ()
+) -> Calibration:
     curve = tuple(
         CurvePoint(
             threshold=0.99 - 0.6 * c,
@@ -86,7 +93,13 @@ def calibration(name: str, reference: Reference, *, threshold: float | None = 0.
         for c in (0.12 + i * 0.044 for i in range(20))
     )
     bins = tuple(
-        ReliabilityBin(lower=i / 10, upper=(i + 1) / 10, confidence=i / 10 + 0.055, accuracy=min(1, i / 10 + 0.02 + 0.03 * (i % 3)), n=8 + i**3)
+        ReliabilityBin(
+            lower=i / 10,
+            upper=(i + 1) / 10,
+            confidence=i / 10 + 0.055,
+            accuracy=min(1, i / 10 + 0.02 + 0.03 * (i % 3)),
+            n=8 + i**3,
+        )
         for i in range(2, 10)
     )
     return Calibration(
@@ -103,8 +116,18 @@ def calibration(name: str, reference: Reference, *, threshold: float | None = 0.
         p_value=1.0 if threshold is None else 0.0021,
         always_teacher=kept,
         slices=(
-            SliceThreshold(slice="enterprise", certified="enterprise" not in kept, answered_units=88, errors=1, p_value=0.03),
-            SliceThreshold(slice="german", certified="german" not in kept, answered_units=31, errors=2, p_value=0.41, more_units=140, more_days=11.2),
+            SliceThreshold(
+                slice="enterprise", certified="enterprise" not in kept, answered_units=88, errors=1, p_value=0.03
+            ),
+            SliceThreshold(
+                slice="german",
+                certified="german" not in kept,
+                answered_units=31,
+                errors=2,
+                p_value=0.41,
+                more_units=140,
+                more_days=11.2,
+            ),
         ),
         curve=curve,
         ece=0.031,
@@ -146,34 +169,48 @@ def candidate(
             units=units,
             share=share,
             answered=0.0 if part in kept else 0.63 - 0.1 * critical,
-            student=estimate(accuracy - 0.041, requests, units, kind="asymptotic"),
-            system=estimate(accuracy - 0.012 * critical, requests, units, kind="asymptotic"),
-            teacher=estimate(0.955, requests, units, kind="asymptotic"),
+            student=estimate(accuracy - 0.041, requests, units, kind="anytime"),
+            system=estimate(accuracy - 0.012 * critical, requests, units, kind="anytime"),
+            teacher=estimate(0.955, requests, units, kind="anytime"),
             always_teacher=part in kept,
         )
         for part, critical, share, requests, units in SHAPE
     )
 
-    def verdict(condition: str, part: str, metric: str, bar: float, measured: Estimate, **more: object) -> Verdict:
-        outcome = judged(measured, bar, at_least=condition in ("bar", "saving"))
-        if outcome == "unproven":
-            more = {"more_units": 164, "more_days": 8.3 if part != "german" else None, **more}
-        return Verdict(  # type: ignore[arg-type] # a test's own shorthand
-            condition=condition, slice=part, metric=metric, subject="system", reference=reference, bar=bar,
-            outcome=outcome, estimate=measured, level=0.04, n_max=3, capped=0.021, exploratory=exploratory, **more,
-        )  # fmt: skip
+    def verdict(condition: Condition, part: str, metric: str, bar: float, measured: Estimate) -> Verdict:
+        outcome = judged(measured, bar, at_least=condition in {"bar", "saving"})
+        return Verdict(
+            condition=condition,
+            slice=part,
+            metric=metric,
+            subject="system",
+            reference=reference,
+            bar=bar,
+            outcome=outcome,
+            estimate=measured,
+            level=0.04,
+            n_max=3,
+            capped=0.021,
+            worst_case=3 if part == "enterprise" else 0,
+            more_units=164 if outcome == "unproven" else None,
+            more_days=8.3 if outcome == "unproven" and part != "german" else None,
+            required=part != "repeat",
+            exploratory=exploratory,
+        )
 
+    alone = estimate(accuracy - 0.041, 1612, 1104)
     verdicts = (
         verdict("bar", "all", "accuracy", 0.92, estimate(accuracy, 1612, 1104)),
-        verdict("bar", "enterprise", "accuracy", 0.88, estimate(accuracy - 0.012, 338, 214), worst_case=3),
+        verdict("bar", "enterprise", "accuracy", 0.88, estimate(accuracy - 0.012, 338, 214)),
         verdict("bar", "german", "accuracy", 0.85, estimate(accuracy - 0.012, 145, 97)),
         verdict("bar", "new", "accuracy", 0.9, estimate(accuracy - 0.004, 1145, 902)),
-        verdict("bar", "repeat", "accuracy against the teacher's", -0.02, between(accuracy - 0.949, 0.015, 467, 202), required=False),
-        verdict("risk", "all", "errors among answered", 0.05, estimate(0.024, 1016, 731, kind="exact")),
-        verdict("saving", "all", "saving", 0.1, estimate(0.58, 1612, 1104)),
-        verdict("latency", "all", "latency p95", 50, between(3.2, 0.4, 1016, 731)),
-        verdict("cost", "all", "cost per 1,000", 1.2, between(0.78, 0.07, 1612, 1104)),
-    )  # fmt: skip
+        verdict("bar", "repeat", "accuracy_minus_teacher", -0.02, between(accuracy - 0.949, 0.015, 467, 202)),
+        verdict("risk", "all", "error_among_answered", 0.05, estimate(0.024, 1016, 731, kind="exact")),
+        verdict("saving", "all", "saved_share", 0.1, estimate(0.58, 1612, 1104)),
+        verdict("latency", "all", "latency_p95_ms", 50, between(3.2, 0.4, 1016, 731)),
+        verdict("cost", "all", "cost_per_1k", 1.2, between(0.78, 0.07, 1612, 1104)),
+        replace(verdict("bar", "all", "accuracy", 0.92, alone), subject="student", required=False),
+    )
     proven = all(each.outcome == "proven" for each in verdicts if each.required)
     return Candidate(
         name=name,
@@ -205,9 +242,20 @@ def _candidates(outcome: Outcome, reference: Reference, hostile: str) -> tuple[C
     def baseline(name: str, accuracy: float) -> Candidate:
         return candidate(name, reference=reference, family="baseline", kind=name, accuracy=accuracy, hostile=hostile)
 
-    def student(name: str, accuracy: float, *, kind: str = "linear", tested: bool = True, kept: tuple[str, ...] = ()) -> Candidate:
+    def student(
+        name: str, accuracy: float, *, kind: str = "linear", tested: bool = True, kept: tuple[str, ...] = ()
+    ) -> Candidate:
         marked = outcome == "exploratory"
-        return candidate(name, reference=reference, kind=kind, accuracy=accuracy, tested=tested, kept=kept, exploratory=marked, hostile=hostile)
+        return candidate(
+            name,
+            reference=reference,
+            kind=kind,
+            accuracy=accuracy,
+            tested=tested,
+            kept=kept,
+            exploratory=marked,
+            hostile=hostile,
+        )
 
     if outcome == "baseline":
         return baseline("answer_cache", 0.951), student(hostile or "linear", 0.9, tested=False)
@@ -241,7 +289,7 @@ def story(outcome: Outcome = "released", *, reference: Reference = "gold", hosti
                 "exploratory": "The bar on enterprise was changed after this test had been read.",
             }[outcome],
             release="releases/triage-20260312" if outcome == "released" else None,
-            level=0.0 if outcome == "exploratory" else 0.04,
+            level=0.04,
         ),
         promise=Promise(
             task=hostile or "triage",
@@ -249,10 +297,23 @@ def story(outcome: Outcome = "released", *, reference: Reference = "gold", hosti
             reference=reference,
             alpha=0.05,
             confidence=0.95,
-            bars=(hostile or "accuracy on all at least 92%", "accuracy on enterprise at least 88%", "cost per 1,000 at most $1.20"),
+            bars=(
+                hostile or "accuracy on all at least 92%",
+                "accuracy on enterprise at least 88%",
+                "cost per 1,000 at most $1.20",
+            ),
         ),
         logs=LogSummary(
-            files=(FileRead(path=hostile or "logs/2026-02.jsonl.zst", format="openai", sure=0.98, rows=8210, kept=8197, set_aside=13),),
+            files=(
+                FileRead(
+                    path=hostile or "logs/2026-02.jsonl.zst",
+                    format="openai",
+                    sure=0.98,
+                    rows=8210,
+                    kept=8197,
+                    set_aside=13,
+                ),
+            ),
             reasons={hostile or "not JSON": 9, "no messages": 4},
             redacted={"email": 412, "phone": 96},
             gold=3105,
@@ -276,9 +337,35 @@ def story(outcome: Outcome = "released", *, reference: Reference = "gold", hosti
         ),
         match=Match(
             rows=(
-                MatchRow(dimension="label", total_variation=0.031, expected=0.044, prompt_set={hostile or "billing_charge": 0.31, "login_access": 0.22, "cancel_account": 0.2, "other": 0.27}, live={hostile or "billing_charge": 0.29, "login_access": 0.24, "cancel_account": 0.2, "other": 0.27}, flagged=False),
-                MatchRow(dimension="language", total_variation=0.061, expected=0.027, prompt_set={"en": 0.91, "de": 0.09}, live={"en": 0.85, "de": 0.15}, flagged=True),
-                MatchRow(dimension="joint", total_variation=0.07, expected=0.091, prompt_set={}, live={}, flagged=False),
+                MatchRow(
+                    dimension="label",
+                    total_variation=0.031,
+                    expected=0.044,
+                    prompt_set={
+                        hostile or "billing_charge": 0.31,
+                        "login_access": 0.22,
+                        "cancel_account": 0.2,
+                        "other": 0.27,
+                    },
+                    live={
+                        hostile or "billing_charge": 0.29,
+                        "login_access": 0.24,
+                        "cancel_account": 0.2,
+                        "other": 0.27,
+                    },
+                    flagged=False,
+                ),
+                MatchRow(
+                    dimension="language",
+                    total_variation=0.061,
+                    expected=0.027,
+                    prompt_set={"en": 0.91, "de": 0.09},
+                    live={"en": 0.85, "de": 0.15},
+                    flagged=True,
+                ),
+                MatchRow(
+                    dimension="joint", total_variation=0.07, expected=0.091, prompt_set={}, live={}, flagged=False
+                ),
             ),
             auc=0.53,
             auc_lower=0.5,
@@ -303,13 +390,31 @@ def story(outcome: Outcome = "released", *, reference: Reference = "gold", hosti
             by_slice={"all": (2601, 2507), "enterprise": (540, 522), hostile or "long": (431, 402)},
         ),
         candidates=candidates,
-        gate=hostile or ("answer_cache proved every condition." if outcome == "baseline" else "No baseline proved every condition, so students were tested."),
+        gate=hostile
+        or (
+            "answer_cache proved every condition."
+            if outcome == "baseline"
+            else "No baseline proved every condition, so students were tested."
+        ),
         examples=tuple(
-            Shown(kind=kind, input=text, answer=hostile or "Category: Billing charge", other=hostile or "billing_charge", note=hostile)
-            for kind in ("recovered", "rejected", "differs")  # type: ignore[misc] # the three kinds there are
+            Shown(
+                kind=kind,
+                input=text,
+                answer=hostile or "Category: Billing charge",
+                other=hostile or "billing_charge",
+                note=hostile,
+            )
+            for kind in ("recovered", "rejected", "differs")
         ),
         lineage=tuple(
-            Manifest(stage=stage, key=(stage.encode().hex() * 4)[:32], version=1, inputs={"logs": "9f" * 16}, made_at=made, seconds=4.2)
+            Manifest(
+                stage=stage,
+                key=(stage.encode().hex() * 4)[:32],
+                version=1,
+                inputs={"logs": "9f" * 16},
+                made_at=made,
+                seconds=4.2,
+            )
             for stage in ("logs", "prompts", "teacher", "filters", "baselines", "students", "release")
         ),
         reproduce=(hostile or "cd triage", "overproof run", "overproof report"),

@@ -157,6 +157,10 @@ def test_the_longest_label_counts_where_one_is_part_of_another(text: str) -> Non
     assert TRIAGE.read(text).answer == "refund_request"
 
 
+def test_a_label_at_the_end_of_a_longer_one_is_not_a_second_label() -> None:
+    assert Classify(labels=("change", "plan_change")).read("The label is plan change.").answer == "plan_change"
+
+
 def test_labels_that_differ_in_case_only_are_read_literally_or_not_at_all() -> None:
     task = Classify(labels=("Apple", "apple", "pear"))
 

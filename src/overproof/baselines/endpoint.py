@@ -14,6 +14,10 @@ from overproof.core.protocols import Ask, Model, Reply, Task
 from overproof.core.splits import Train
 from overproof.core.types import EndpointOptions, Prediction, Price, Prompt, Record
 from overproof.models import prices
+from overproof.models.budget import OUT_OF_BUDGET
+
+_HOPELESS = 25
+"""When the first so many asks have all failed, the rest would too."""
 
 
 class OffTheShelf(Record):
@@ -62,7 +66,7 @@ class OffTheShelf(Record):
         """Return a table of `Prediction`, one row for each of `prompts`; a failed call has no answer.
 
         Raises:
-            UserError: no model was handed in.
+            UserError: no model was handed in, or the first 25 asks all failed.
         """
         if model is None:
             raise UserError(f"baseline {self.name!r} asks a model, and was handed none")
@@ -90,7 +94,9 @@ async def _ask_all(model: Model, asks: Sequence[Ask], at_once: int) -> list[Repl
 
     async def work() -> None:
         for place, ask in waiting:
-            replies[place] = await model.ask(ask)
+            replies[place] = reply = await model.ask(ask)
+            if len(replies) == _HOPELESS and all(map(_failed, replies.values())):
+                raise UserError(f"the first {_HOPELESS} asks all failed, the last one so: {reply.error}")
 
     workers = [asyncio.create_task(work()) for _ in range(min(at_once, len(asks)))]
     try:
@@ -100,6 +106,10 @@ async def _ask_all(model: Model, asks: Sequence[Ask], at_once: int) -> list[Repl
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     return [replies[place] for place in range(len(asks))]
+
+
+def _failed(reply: Reply) -> bool:
+    return reply.error is not None and reply.error != OUT_OF_BUDGET  # money is counted, and missed, elsewhere
 
 
 def _prediction(prompt: Prompt, reply: Reply, task: Task, cost_usd: float) -> Prediction:

@@ -74,11 +74,16 @@ def _badness(verdict: Verdict) -> tuple[bool, float]:
 def _told(verdict: Verdict) -> str:
     """Return "accuracy 0.869 against a bar of 0.92, failed"."""
     where = "" if verdict.slice == "all" else f" on {verdict.slice}"
+    metric = verdict.metric.replace("_", " ")
     limit = "a limit" if verdict.condition in _AT_MOST else "a bar"
     if verdict.estimate is None:
-        return f"{verdict.metric}{where} could not be measured, {verdict.outcome}"
+        return f"{metric}{where} could not be measured, {verdict.outcome}"
     sure = ""
     if verdict.outcome == "unproven":
-        sure = f" ({verdict.estimate.lower:.3g} to {verdict.estimate.upper:.3g})"
-    measured = f"{verdict.metric}{where} {verdict.estimate.value:.3g}{sure}"
-    return f"{measured} against {limit} of {verdict.bar:g}, {verdict.outcome}"
+        sure = f" ({_short(verdict.estimate.lower)} to {_short(verdict.estimate.upper)})"
+    measured = f"{metric}{where} {_short(verdict.estimate.value)}{sure}"
+    return f"{measured} against {limit} of {_short(verdict.bar)}, {verdict.outcome}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +24,7 @@ PARAMETERS = frozenset(
     + ("reasoning_effort", "verbosity", "parallel_tool_calls", "functions", "function_call")
 )
 """Fields that can, where the request's own are mixed with the row's."""
-KNOWN = rows.COMMON | PARAMETERS | {*REQUEST, *RESPONSE, "messages", "method", "url", "object", "stream", "store"}
+OWN = PARAMETERS | {*REQUEST, *RESPONSE, "messages", "method", "url", "object", "stream", "store"}
 
 
 class OpenAIReader(Record):
@@ -43,50 +43,49 @@ class OpenAIReader(Record):
 
 def exchange(row: Row, source: str) -> Exchange:
     """Return the call that `row` tells of; raise BadRow when its request or its outcome is not there."""
+    known, rest = rows.fields(row, OWN)
     request, parameters = _request(row)
-    response, code, failure = _response(row)
-    metadata = rows.scalars(row, KNOWN) | rows.strings(row.get("metadata")) | rows.strings(request.get("metadata"))
+    response, code, failure = _response(row, known)
+    metadata = rest | rows.strings(known.get("metadata")) | rows.strings(request.get("metadata"))
     answer, finish_reason = (None, None) if failure else _first_choice(response)
-    usage = rows.first(("usage",), response, row)
-    usage = usage if isinstance(usage, Mapping) else {}
+    usage = response.get("usage") or known.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
     return Exchange(
-        id=rows.text(rows.first(rows.ID, row, response)) or source,
+        id=rows.text(known.get("id", response.get("id"))) or source,
         source=source,
-        at=rows.when(rows.first(rows.AT, row, response)),
-        model=rows.text(rows.first(rows.MODEL, request, row)) or "",
+        at=rows.when(known.get("at", response.get("created"))),
+        model=rows.text(request.get("model", known.get("model"))) or "",
         answered_by=rows.text(response.get("model")) or "",
-        release=rows.text(rows.first(rows.RELEASE, row, metadata)),
+        release=rows.text(known.get("release")) or rows.first("release", metadata),
         messages=_messages(request),
         parameters=parameters,
         answer=answer,
         finish_reason=finish_reason,
         status=code,
         error=failure,
-        user=rows.text(rows.first(rows.USER, request, row)),
-        conversation=rows.text(rows.first(rows.CONVERSATION, row, metadata)),
+        user=rows.text(rows.first("user", request) or known.get("user")),
+        conversation=rows.text(known.get("conversation")) or rows.first("conversation", metadata),
         metadata=metadata,
-        gold=rows.text(row.get("gold")),
-        input_tokens=rows.count(rows.first(rows.INPUT_TOKENS, usage, row)),
-        output_tokens=rows.count(rows.first(rows.OUTPUT_TOKENS, usage, row)),
-        cost_usd=rows.number(rows.first(rows.COST, row, usage)),
-        latency_ms=rows.latency_ms(row),
+        gold=rows.text(known.get("gold")),
+        input_tokens=rows.count(rows.first("input_tokens", usage) or known.get("input_tokens")),
+        output_tokens=rows.count(rows.first("output_tokens", usage) or known.get("output_tokens")),
+        cost_usd=rows.number(known.get("cost_usd", usage.get("cost"))),
+        latency_ms=rows.latency_ms(known),
     )
 
 
 def _fits(row: Row) -> bool:
-    asked = any(isinstance(row.get(name), Mapping | str) for name in REQUEST) or "messages" in row
+    asked = any(isinstance(row.get(name), dict | str) for name in REQUEST) or "messages" in row
     return asked and (any(name in row for name in RESPONSE) or "error" in row)
 
 
 def _request(row: Row) -> tuple[Row, dict[str, Any]]:
     """Return the request, and those of its fields that can change the answer."""
-    found = rows.first(REQUEST, row)
-    if found is not None:
-        request = rows.mapping(found, "request")
-        parameters = {
-            key: value for key, value in request.items() if key not in NOT_PARAMETERS and value is not None
-        }
-        return request, rows.shallow(parameters)
+    for name in REQUEST:
+        if row.get(name):
+            request = rows.mapping(row[name], "request")
+            found = {key: value for key, value in request.items() if key not in NOT_PARAMETERS and value is not None}
+            return request, rows.shallow(found)
     if "messages" not in row:
         raise BadRow("no request")
     return row, rows.shallow({key: row[key] for key in PARAMETERS if row.get(key) is not None})
@@ -99,13 +98,13 @@ def _messages(request: Row) -> tuple[Message, ...]:
     return rows.messages(request.get("messages"))
 
 
-def _response(row: Row) -> tuple[Row, int, str | None]:
+def _response(row: Row, known: Row) -> tuple[Row, int, str | None]:
     """Return the response's body, its status, and why it failed if it did."""
-    response = rows.mapping(rows.first(RESPONSE, row), "response")
-    said = rows.first(rows.STATUS, row, response)
+    response = rows.mapping(row.get("response") or row.get("response_body"), "response")
+    said = known.get("status", response.get("status_code"))
     if response.get("body") is not None:  # as the Batch API writes it
         response = rows.mapping(response["body"], "response body")
-    failure = rows.error(row.get("error")) or rows.error(response.get("error"))
+    failure = rows.error(known.get("error")) or rows.error(response.get("error"))
     code = rows.status(said, failed=failure is not None)
     if failure is None and not 200 <= code < 300:
         failure = f"status {said}"
@@ -117,12 +116,12 @@ def _first_choice(response: Row) -> tuple[str, str | None]:
     if not response:
         raise BadRow("no response")
     choices = response.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadRow("a response without choices")
     choice = choices[0]
     finish_reason = rows.text(choice.get("finish_reason"))
     message = choice.get("message")
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         if isinstance(choice.get("text"), str):
             return choice["text"], finish_reason
         raise BadRow("a choice without a message")

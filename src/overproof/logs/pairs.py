@@ -12,7 +12,7 @@ from overproof.logs.rows import BadRow, Row
 
 INPUT = ("input", "prompt")
 OUTPUT = ("output", "completion")
-KNOWN = rows.COMMON | {*INPUT, *OUTPUT, "system", "parameters"}
+OWN = frozenset((*INPUT, *OUTPUT, "system", "parameters"))
 
 
 class PairsReader(Record):
@@ -36,33 +36,32 @@ def fits(row: Row) -> bool:
 
 def exchange(row: Row, source: str) -> Exchange:
     """Return the call that `row` tells of; raise BadRow when its input or its outcome is not there."""
-    failure = rows.error(row.get("error"))
-    said = rows.first(rows.STATUS, row)
-    code = rows.status(said, failed=failure is not None)
+    known, rest = rows.fields(row, OWN)
+    failure = rows.error(known.get("error"))
+    code = rows.status(known.get("status"), failed=failure is not None)
     if failure is None and not 200 <= code < 300:
-        failure = f"status {said}"
-    answer = None if failure else _output(row)
-    metadata = rows.scalars(row, KNOWN) | rows.strings(row.get("metadata"))
+        failure = f"status {known['status']}"
+    metadata = rest | rows.strings(known.get("metadata"))
     return Exchange(
-        id=rows.text(rows.first(rows.ID, row)) or source,
+        id=rows.text(known.get("id")) or source,
         source=source,
-        at=rows.when(rows.first(rows.AT, row)),
-        model=rows.text(rows.first(rows.MODEL, row)) or "",
-        release=rows.text(rows.first(rows.RELEASE, row, metadata)),
+        at=rows.when(known.get("at")),
+        model=rows.text(known.get("model")) or "",
+        release=rows.text(known.get("release")) or rows.first("release", metadata),
         messages=_messages(row),
         parameters=dict(rows.shallow(rows.mapping(row.get("parameters"), "parameters"))),
-        answer=answer,
-        finish_reason=rows.text(row.get("finish_reason")),
+        answer=None if failure else _output(row),
+        finish_reason=rows.text(known.get("finish_reason")),
         status=code,
         error=failure,
-        user=rows.text(rows.first(rows.USER, row)),
-        conversation=rows.text(rows.first(rows.CONVERSATION, row, metadata)),
+        user=rows.text(known.get("user")),
+        conversation=rows.text(known.get("conversation")) or rows.first("conversation", metadata),
         metadata=metadata,
-        gold=rows.text(row.get("gold")),
-        input_tokens=rows.count(rows.first(rows.INPUT_TOKENS, row)),
-        output_tokens=rows.count(rows.first(rows.OUTPUT_TOKENS, row)),
-        cost_usd=rows.number(rows.first(rows.COST, row)),
-        latency_ms=rows.latency_ms(row),
+        gold=rows.text(known.get("gold")),
+        input_tokens=rows.count(known.get("input_tokens")),
+        output_tokens=rows.count(known.get("output_tokens")),
+        cost_usd=rows.number(known.get("cost_usd")),
+        latency_ms=rows.latency_ms(known),
     )
 
 

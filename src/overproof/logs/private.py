@@ -80,12 +80,12 @@ _PHONES = (
     re.compile(rf"(?:1[ .-])?(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}[ .-])[0-9]{{3}}[ .-][0-9]{{4}}"),  # (555) 123-4567
 )
 """International; in French pairs; with an area code that starts with 0 (020 7946 0187, 030/1234567); North American."""
-_CALL = (
-    r"(?<![^\W_])(?:tel|telef|telé|télé|phone|mobile?|móvil|cell|handy|fax|whatsapp|sms|txt|text|call|ring|reach|dial"
-    r"|anruf|ruf|ruft|rückruf|erreich|appel|rappel|joindre|joignable|numéro|llam|llám|número|number|nummer)"
+_NUMBER = re.compile(rf"\(?[0-9](?:{_GAP}[0-9]){{6,11}}")
+_CALL = re.compile(
+    r"(?i)(?<![^\W_])(?:tel|telef|telé|télé|phone|mobile?|móvil|cell|handy|fax|whatsapp|sms|txt|text|call|ring|reach|dial"
+    r"|anruf|ruf|ruft|rückruf|erreich|appel|rappel|joindre|joignable|numéro|llam|llám|número|number|nummer)[^0-9\n]*$"
 )
-_CALLED = re.compile(rf"(?i){_CALL}(?P<between>[^0-9\n]{{0,40}}?)(?P<number>\(?[0-9](?:{_GAP}[0-9]){{6,11}})")
-"""A word about calling, and a number soon after it."""
+"""A word about calling, and nothing but words between it and a number."""
 _BREAK = re.compile(rf"(?i)[.!?](?:\s|$)|[\n,;]|(?:call|ring|text|reach|phone|tel)\w*")
 """Where what comes before says nothing any more about a number that follows."""
 _REFERENCE = re.compile(
@@ -170,9 +170,10 @@ def phones(text: str) -> Iterator[Span]:
             start, end = _trimmed(text, *found.span())
             if _digits(text[start:end]) >= (8 if text[start] == "+" else 9) and _is_number(text, start, end):
                 yield start, end
-    for found in _CALLED.finditer(text):
-        start, end = _trimmed(text, *found.span("number"))
-        if not _REFERENCE.search(found["between"]) and _digits(text[start:end]) >= 7 and _is_number(text, start, end):
+    for found in _NUMBER.finditer(text):
+        start, end = _trimmed(text, *found.span())
+        called = _CALL.search(text[max(0, start - 50) : start])
+        if called and not _REFERENCE.search(called[0]) and _digits(text[start:end]) >= 7 and _is_number(text, start, end):
             yield start, end
 
 

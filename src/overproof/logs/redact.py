@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -23,7 +24,6 @@ PERSONAL = {"user": r"[@ ]|^\+?[0-9][0-9()./-]{8,}$", "conversation": r"[@ ]|^\+
 OPAQUE = 4096
 """A text longer than this without a space inside a message's extra parts is data (an image, a sound), not writing."""
 
-_SUSPECT = re.compile(private.SUSPECT)
 _PLACEHOLDER = re.compile(r"\[(EMAIL|PHONE|CARD|KEY|IBAN)_([0-9]{1,9})\]")
 _PHONE_NAME = re.compile(r"(?i)(?:^|[_.-])(?:phone|tel|telephone|telefon|mobile|handy|cell|fax|whatsapp)(?:[_.-]|$)")
 _KEY_NAME = re.compile(r"(?i)(?:^|[_.-])(?:key|apikey|secret|token|password)$")
@@ -32,7 +32,9 @@ _KEY_NAME = re.compile(r"(?i)(?:^|[_.-])(?:key|apikey|secret|token|password)$")
 class Masks:
     """The placeholders of one record."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], clean: set[str] | None = None) -> None:
+        """Number after what `texts` hold already; `clean` collects texts that hold nothing, to be skipped next time."""
+        self._clean = set() if clean is None else clean
         self._numbers: dict[tuple[str, str], str] = {}
         self._last: Counter[str] = Counter()
         for text in texts:
@@ -42,12 +44,18 @@ class Masks:
 
     def mask(self, text: str, found: set[str]) -> str:
         """Return `text` with everything private replaced; adds what kinds there were to `found`."""
+        if text in self._clean:
+            return text
+        given = text
         while True:  # a placeholder may free its neighbour to be found, so until nothing is
             before = text
             for kind, finder in private.FINDERS.items():
                 text = self._replace(text, kind, finder, found)
             if text == before:
-                return text
+                break
+        if text == given:
+            self._clean.add(text)
+        return text
 
     def _replace(
         self, text: str, kind: str, finder: Callable[[str], Any], found: set[str]
@@ -83,15 +91,18 @@ def redact_record(texts: Sequence[str]) -> tuple[tuple[str, ...], Counter[str]]:
 def redact_table(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return a table of `Exchange` masked, and in how many texts each kind was found.
 
-    Only rows in which something could be private are taken apart; polars finds them.
+    Polars finds the fields in which something could be private; only those are taken apart.
     """
-    suspect = pl.any_horizontal([pl.col(name).str.contains(private.SUSPECT) for name in FIELDS])
-    places = exchanges.select(suspect.fill_null(value=False).arg_true()).to_series()
+    could = exchanges.select(pl.col(name).str.contains(private.SUSPECT).fill_null(value=False) for name in FIELDS)
+    places = could.select(pl.any_horizontal(FIELDS).arg_true()).to_series()
     counts: Counter[str] = Counter()
+    clean: set[str] = set()
     columns: dict[str, list[str | None]] = {name: [] for name in FIELDS}
-    for row in exchanges[places].select(FIELDS).iter_rows(named=True):
-        for name, value in _row(row, counts).items():
-            columns[name].append(value)
+    rows = exchanges[places].select(FIELDS).iter_rows()
+    for row, suspects in zip(rows, could[places].iter_rows(), strict=True):
+        masks = Masks([value for value in row if value], clean)
+        for name, value, suspect in zip(FIELDS, row, suspects, strict=True):
+            columns[name].append(_masked(masks, name, value, counts) if suspect else value)
     changed = [exchanges[name].scatter(places, pl.Series(values, dtype=pl.String)) for name, values in columns.items()]
     return _renamed(exchanges.with_columns(changed)), dict(sorted(counts.items()))
 
@@ -120,18 +131,11 @@ def _counted(masks: Masks, text: str, counts: Counter[str]) -> str:
     return masked
 
 
-def _row(row: Mapping[str, str | None], counts: Counter[str]) -> dict[str, str | None]:
-    """Return the texts and JSON texts of one exchange masked together."""
-    masks = Masks([value for value in row.values() if value])
-    out: dict[str, str | None] = {}
-    for name, value in row.items():
-        if value is None or not _SUSPECT.search(value):
-            out[name] = value
-        elif name in TEXTS:
-            out[name] = _counted(masks, value, counts)
-        else:
-            out[name] = canonical(_walk(masks, msgspec.json.decode(value), counts)).decode()
-    return out
+def _masked(masks: Masks, name: str, value: str, counts: Counter[str]) -> str:
+    """Return a text, or the texts inside a JSON text, masked."""
+    if name in TEXTS:
+        return _counted(masks, value, counts)
+    return canonical(_walk(masks, msgspec.json.decode(value), counts)).decode()
 
 
 def _walk(masks: Masks, value: Any, counts: Counter[str], name: str = "") -> Any:  # noqa: ANN401 - JSON is anything
@@ -149,8 +153,13 @@ def _walk(masks: Masks, value: Any, counts: Counter[str], name: str = "") -> Any
 
 def _in_field(masks: Masks, value: str, counts: Counter[str], name: str) -> str:
     """Mask a field's text with what its name says: digits in a field called `phone` are a phone number."""
-    lead = "phone: " if _PHONE_NAME.search(name) else "token: " if _KEY_NAME.search(name) else ""
+    lead = _lead(name)
     return _counted(masks, lead + value, counts)[len(lead) :]
+
+
+@lru_cache(maxsize=1024)
+def _lead(name: str) -> str:
+    return "phone: " if _PHONE_NAME.search(name) else "token: " if _KEY_NAME.search(name) else ""
 
 
 def _renamed(exchanges: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,26 +12,30 @@ import msgspec
 from overproof.core.chance import canonical
 from overproof.core.types import Message
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 """One decoded row: JSON, or the columns of a Parquet file."""
 
-ID = ("custom_id", "id", "request_id", "call_id", "uuid")
-AT = ("timestamp", "created_at", "time", "created", "start_time", "startTime", "ts", "date")
-MODEL = ("model", "model_name")
-USER = ("user", "user_id", "end_user", "safety_identifier")
-CONVERSATION = ("conversation_id", "session_id", "thread_id", "conversation")
-STATUS = ("status", "status_code")
-LATENCY_MS = ("latency_ms", "duration_ms", "latency")
-LATENCY_S = ("latency_s", "latency_seconds", "duration_s")
-COST = ("cost_usd", "cost", "response_cost", "total_cost")
-INPUT_TOKENS = ("input_tokens", "prompt_tokens")
-OUTPUT_TOKENS = ("output_tokens", "completion_tokens")
-RELEASE = ("overproof_release",)
-COMMON = frozenset(
-    (*ID, *AT, *MODEL, *USER, *CONVERSATION, *STATUS, *LATENCY_MS, *LATENCY_S, *COST, *INPUT_TOKENS, *OUTPUT_TOKENS)
-    + (*RELEASE, "finish_reason", "error", "gold", "metadata", "usage")
-)
-"""Fields that have a place of their own in an exchange."""
+SYNONYMS = {
+    "id": ("custom_id", "id", "request_id", "call_id", "uuid"),
+    "at": ("timestamp", "created_at", "time", "created", "start_time", "startTime", "ts", "date"),
+    "model": ("model", "model_name"),
+    "user": ("user", "user_id", "end_user", "safety_identifier"),
+    "conversation": ("conversation_id", "session_id", "thread_id", "conversation"),
+    "release": ("overproof_release",),
+    "status": ("status", "status_code"),
+    "latency_ms": ("latency_ms", "duration_ms", "latency"),
+    "latency_s": ("latency_s", "latency_seconds", "duration_s"),
+    "cost_usd": ("cost_usd", "cost", "response_cost", "total_cost"),
+    "input_tokens": ("input_tokens", "prompt_tokens"),
+    "output_tokens": ("output_tokens", "completion_tokens"),
+    "finish_reason": ("finish_reason",),
+    "error": ("error",),
+    "gold": ("gold",),
+    "metadata": ("metadata",),
+    "usage": ("usage",),
+}
+"""What fields of a row are called in logs, by what they are here; of several the first counts."""
+PLACES = {name: place for place, names in SYNONYMS.items() for name in names}
 
 DEEPEST = 100
 """Levels of nesting kept. No request needs a tenth of it, and every recursive reader stops somewhere."""
@@ -45,13 +48,30 @@ class BadRow(Exception):
     """Why a row cannot be used; it never leaves the readers, which set the row aside with this reason."""
 
 
-def first(names: Sequence[str], *places: Row) -> Any:  # noqa: ANN401 - a log's field may hold anything
-    """Return the first of the fields `names` that holds something, looked for in one place after the other."""
-    for place in places:
-        for name in names:
-            value = place.get(name)
-            if value is not None and value != "":
-                return value
+def fields(row: Row, own: frozenset[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what `SYNONYMS` knows of `row`, by its name here, and all other single values as metadata.
+
+    `own` names the fields that the caller reads by itself. Empty texts count as nothing.
+    """
+    known: dict[str, Any] = {}
+    rest: dict[str, str] = {}
+    for key, value in row.items():
+        if value is None or value == "" or key in own:
+            continue
+        place = PLACES.get(key)
+        if place is not None:
+            known[place] = first(place, row) if place in known else value
+        elif not isinstance(value, (dict, list, bytes)) and (single := text(value)) is not None:
+            rest[key] = single
+    return known, rest
+
+
+def first(place: str, row: Row) -> Any:  # noqa: ANN401 - a log's field may hold anything
+    """Return the first of the place's names that holds something in `row`, None when none does."""
+    for name in SYNONYMS[place]:
+        value = row.get(name)
+        if value is not None and value != "":
+            return value
     return None
 
 
@@ -61,7 +81,7 @@ def mapping(value: object, what: str) -> Row:
         return {}
     if isinstance(value, str):
         value = unpacked(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise BadRow(f"{what} is not a JSON object")
     return value
 
@@ -84,7 +104,7 @@ def text(value: object) -> str | None:
         return canonical(value).decode() if math.isfinite(value) else None
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
-    if isinstance(value, Mapping | list):
+    if isinstance(value, dict | list):
         return canonical(shallow(value)).decode()
     return str(value)
 
@@ -94,28 +114,23 @@ def strings(value: object) -> dict[str, str]:
     if isinstance(value, str):
         value = unpacked(value)
     if isinstance(value, list):  # what Parquet makes of a map
-        value = {item["key"]: item.get("value") for item in value if isinstance(item, Mapping) and "key" in item}
-    if not isinstance(value, Mapping):
+        value = {item["key"]: item.get("value") for item in value if isinstance(item, dict) and "key" in item}
+    if not isinstance(value, dict):
         return {} if value is None or value == "" else {"metadata": text(value) or ""}
-    return {str(key): found for key, item in value.items() if (found := text(item)) is not None}
-
-
-def scalars(row: Row, known: frozenset[str]) -> dict[str, str]:
-    """Return the fields of `row` that are not `known` and hold a single value, as text."""
     return {
         key: found
-        for key, value in row.items()
-        if key not in known and not isinstance(value, Mapping | list | bytes) and (found := text(value)) is not None
+        for key, item in value.items()
+        if (found := item if type(item) is str else text(item)) is not None
     }
 
 
 def shallow(value: Any, left: int = DEEPEST) -> Any:  # noqa: ANN401 - JSON may hold anything
     """Return `value`; raise BadRow when it is nested deeper than can be written and read again."""
-    if isinstance(value, Mapping | list):
+    if isinstance(value, dict | list):
         if left == 0:
             raise BadRow("nested too deeply")
-        for item in value.values() if isinstance(value, Mapping) else value:
-            if isinstance(item, Mapping | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
                 shallow(item, left - 1)
     return value
 
@@ -148,15 +163,15 @@ def content(value: object) -> tuple[str, bool]:
 
 def when(value: object) -> datetime | None:
     """Return a time in UTC from ISO 8601 (without a zone: UTC), or an epoch in s, ms, us or ns; None for nothing."""
-    if value is None or value in ("", 0):
+    if value is None or value == 0:
         return None
-    if isinstance(value, str):
-        if (found := _iso(value)) is not None:
-            return found
-        value = number(value)
     try:
+        if isinstance(value, str):
+            if (found := _iso(value)) is not None:
+                return found
+            value = number(value)
         if isinstance(value, datetime):
-            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+            return _utc(value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(_seconds(value), UTC)
     except (ValueError, OverflowError, OSError) as wrong:
@@ -177,16 +192,17 @@ def number(value: object) -> float | None:
 
 def count(value: object) -> int | None:
     """Return a number of things, None for what cannot be one."""
+    if type(value) is int and 0 <= value < 2**53:
+        return value
     found = number(value)
     return int(found) if found is not None and 0 <= found < 2**53 else None
 
 
-def latency_ms(row: Row) -> float | None:
-    """Return how long the call took, in milliseconds."""
-    found = number(first(LATENCY_MS, row))
-    if found is None and (seconds := number(first(LATENCY_S, row))) is not None:
-        return seconds * 1000
-    return found
+def latency_ms(known: Row) -> float | None:
+    """Return how long the call took, in milliseconds, from what `fields` found."""
+    found = number(known.get("latency_ms"))
+    seconds = number(known.get("latency_s")) if found is None else None
+    return seconds * 1000 if seconds is not None else found
 
 
 def status(value: object, *, failed: bool) -> int:
@@ -204,13 +220,13 @@ def error(value: object) -> str | None:
     """Return what went wrong as one text: the message of an error object, else all of it."""
     if not value:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("message") or value
     return text(value)
 
 
 def _message(raw: object) -> Message:
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise BadRow("a message that is not a JSON object")
     role = raw.get("role")
     if not isinstance(role, str) or not role:
@@ -229,7 +245,7 @@ def _part(part: object) -> tuple[str | None, bool]:
     """Return a part's text, if it has one, and whether there is nothing else in it."""
     if isinstance(part, str):
         return part, True
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return None, False
     found = part.get("text")
     if part.get("type", "text") not in _TEXT_PARTS or not isinstance(found, str):
@@ -239,14 +255,20 @@ def _part(part: object) -> tuple[str | None, bool]:
 
 def _iso(value: str) -> datetime | None:
     """Return the time an ISO 8601 text names; a text of digits alone is an epoch unless it is a date (8 of them)."""
-    bare = value.strip().removesuffix(" UTC").removesuffix(" Z")
-    if bare.isdigit() and len(bare) != 8:
+    if value.isdigit() and len(value) != 8:
         return None
     try:
-        found = datetime.fromisoformat(bare)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        bare = value.strip().removesuffix("UTC").rstrip()
+        return None if bare == value else _iso(bare)
+    return _utc(found)
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 def _seconds(value: float) -> float:

@@ -160,6 +160,7 @@ def _completions(base_url: str) -> URL:
 
 def _one_spelling(base_url: str) -> str:
     """Return `base_url` in the spelling that all its equals share: case, default port, slash at the end."""
-    if not base_url.startswith(("http://", "https://")):
+    url = URL(base_url)
+    if url.scheme not in ("http", "https"):
         return base_url
-    return str(URL(base_url)).rstrip("/")
+    return str(url.with_port(None) if url.is_default_port() else url).rstrip("/")

@@ -11,7 +11,7 @@ import polars as pl
 from overproof.core.where import Where, parse
 from overproof.prompts.options import SliceOptions
 
-DERIVED = ("length", "language", "repeat")
+DERIVED = ("length", "language", "repeat", "model")
 """Columns that conditions may speak of, besides `new`, the opposite of `repeat`. They hide metadata keys so called."""
 LABELS = {"label": "reference", "predicted_label": "predicted"}
 """Names that only evaluation can fill, and the columns it fills them from."""
@@ -44,7 +44,7 @@ def select(requests: pl.DataFrame, where: Where) -> pl.Series:
 def named(requests: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.Series:
     """Return the names of the slices each request belongs to: "all", "new" or "repeat", then those of `slices`.
 
-    `requests` has `metadata`, `repeat` and whatever else of `DERIVED` the slices speak of; none of them may need labels.
+    `requests` has `metadata`, `repeat` and whatever else of `DERIVED` the slices speak of; none may need labels.
     """
     derived = {"all": parse("true"), "new": parse("new"), "repeat": parse("repeat")}
     return _names(_matches(requests, derived | _parsed(slices)))
@@ -53,15 +53,18 @@ def named(requests: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.Series:
 def with_labels(evidence: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.DataFrame:
     """Add slices that speak of labels to the column `slices` of a table for evaluation.
 
-    `label` is its column `reference`, `predicted_label` its column `predicted`. A slice whose column is not there is left
-    for the call that brings it. Conditions may also speak of metadata and derived columns, if the table has them.
+    `label` is its column `reference`, `predicted_label` its column `predicted`. A slice whose column is not there is
+    left for the call that brings it. Conditions may also speak of metadata and derived columns, if the table has them.
     """
     ready = [
         each
         for each in split_by_need(slices).at_evaluation
         if all(LABELS[name] in evidence.columns for name in _needs(each))
     ]
-    return evidence.with_columns(pl.col("slices").list.set_union(_names(_matches(evidence, _parsed(ready)))))
+    if not ready:
+        return evidence
+    added = _names(_matches(evidence, _parsed(ready)))
+    return evidence.with_columns(pl.concat_list("slices", added.alias("added")).list.unique(maintain_order=True))
 
 
 class Metadata:
@@ -113,7 +116,5 @@ def _derived(columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 def _names(matches: pl.DataFrame) -> pl.Series:
     """Return, for each row, the names of the columns that are true."""
-    if not matches.columns:
-        return pl.Series("slices", [[]], dtype=pl.List(pl.String))
     names = [pl.when(name).then(pl.lit(name)) for name in matches.columns]
     return matches.select(slices=pl.concat_list(names).list.drop_nulls()).to_series()

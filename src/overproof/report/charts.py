@@ -36,13 +36,20 @@ def axis(scale: Scale) -> Markup:
     places = svg.ticks(scale.low, scale.high)
     anchors = {0.0: "start", 100.0: "end"}
     body = svg.join(
-        svg.label(at(scale(each)), 12, f"{100 * each:.4g}", anchor=anchors.get(scale(each), "middle")) for each in places
+        svg.label(at(scale(each)), 12, f"{100 * each:.4g}", anchor=anchors.get(scale(each), "middle"))
+        for each in places
     )
     return svg.strip(f"scale from {percent(scale.low)} to {percent(scale.high)}", body, height=16, css="track axis")
 
 
 def track(
-    scale: Scale, estimate: Estimate | None, bar: float | None, state: str, teacher: Estimate | None = None, name: str = ""
+    scale: Scale,
+    estimate: Estimate | None,
+    *,
+    bar: float | None,
+    state: str,
+    teacher: Estimate | None = None,
+    name: str = "",
 ) -> Markup:
     """Return one row of the interval plot: grid, bar, interval, and a mark that says how it stands."""
     parts = [svg.line(at(scale(each)), 0, at(scale(each)), TALL, "grid") for each in svg.ticks(scale.low, scale.high)]
@@ -107,7 +114,9 @@ def curve(calibration: Calibration) -> Markup:
         end = place > (_LEFT + _RIGHT) / 2
         text = f"threshold {calibration.threshold:.3g}"
         parts.append(svg.line(place, 12, place, 240, "chosen"))
-        parts.append(svg.label(place + (-5 if end else 5), 22, text, anchor="end" if end else "start", css="chosen-name"))
+        parts.append(
+            svg.label(place + (-5 if end else 5), 22, text, anchor="end" if end else "start", css="chosen-name")
+        )
     parts.append(svg.label(x(1), 276, "coverage", anchor="end", css="axis-name"))
     title = "Risk and cost by coverage" + (
         "" if calibration.threshold is None else f", threshold {calibration.threshold:.3g} marked"
@@ -116,13 +125,15 @@ def curve(calibration: Calibration) -> Markup:
 
 
 def _risks(points: Sequence[CurvePoint], alpha: float, x: Scale) -> Markup:
-    top = max([2 * alpha, *(each.risk for each in points), min(4 * alpha, max((p.risk_upper for p in points), default=0))])
+    top = max(
+        [2 * alpha, *(each.risk for each in points), min(4 * alpha, max((p.risk_upper for p in points), default=0))]
+    )
     y = Scale(low=0, high=min(1.0, top * 1.1), start=140, end=12)
     parts = [
         _grid_x(x, 12, 240),
         _grid_y(y, about=3),
         svg.line(_LEFT, y(alpha), _RIGHT, y(alpha), "bar"),
-        svg.label(_RIGHT, y(alpha) - 4, f"α {exactly(alpha)}", anchor="end", css="bar-name"),
+        svg.label(_RIGHT, y(alpha) - 4, f"\N{GREEK SMALL LETTER ALPHA} {exactly(alpha)}", anchor="end", css="bar-name"),
         svg.polyline([(x(each.coverage), y(each.risk_upper)) for each in points], "curve upper"),
         svg.polyline([(x(each.coverage), y(each.risk)) for each in points], "curve"),
         svg.label(_LEFT + 6, 136, "risk", css="axis-name"),
@@ -144,7 +155,9 @@ def _costs(points: Sequence[CurvePoint], x: Scale) -> Markup:
 def _grid_x(x: Scale, top: float, bottom: float) -> Markup:
     return svg.join(
         svg.line(x(each), top, x(each), bottom, "grid")
-        + svg.label(x(each), bottom + 16, f"{100 * each:.0f}%" if each in (0, 1) else f"{100 * each:.0f}", anchor="middle")
+        + svg.label(
+            x(each), bottom + 16, f"{100 * each:.0f}%" if each in (0, 1) else f"{100 * each:.0f}", anchor="middle"
+        )
         for each in (0, 0.25, 0.5, 0.75, 1)
     )
 

@@ -43,17 +43,21 @@ class Group(Record):
 def render(story: Story) -> str:
     """Return the page as HTML: no script, nothing loaded, every text escaped."""
     groups = interval_groups(story)
-    page = _environment().get_template("page.html.j2").render(
-        story=story,
-        headline=sentences.headline(story),
-        badge=sentences.BADGES[story.decision.outcome],
-        standing_line=sentences.standing_line(story),
-        steps=sentences.next_steps(story),
-        groups=groups,
-        scale=charts.span(
-            [row.estimate for group in groups for row in group.rows],
-            [row.bar for group in groups for row in group.rows if row.bar is not None],
-        ),
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            story=story,
+            headline=sentences.headline(story),
+            badge=sentences.BADGES[story.decision.outcome],
+            standing_line=sentences.standing_line(story),
+            steps=sentences.next_steps(story),
+            groups=groups,
+            scale=charts.span(
+                [row.estimate for group in groups for row in group.rows],
+                [row.bar for group in groups for row in group.rows if row.bar is not None],
+            ),
+        )
     )
     return words.clean(page)
 

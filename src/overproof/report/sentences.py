@@ -7,7 +7,18 @@ from collections.abc import Iterator
 
 from overproof.core.types import Candidate, Verdict
 from overproof.report.story import Story
-from overproof.report.words import bar, count, exactly, find_slice, find_verdict, interval, many, outcome, percent
+from overproof.report.words import (
+    bar,
+    count,
+    exactly,
+    find_slice,
+    find_verdict,
+    interval,
+    many,
+    metric,
+    outcome,
+    percent,
+)
 from overproof.report.words import quantity as unit_of
 
 BADGES = {
@@ -22,7 +33,7 @@ def headline(story: Story) -> str:
     """Return the verdict in one sentence."""
     name = story.decision.winner
     if story.decision.outcome == "exploratory":
-        return "Exploratory: the test had been read before, so these figures inform but release nothing."
+        return "Exploratory: these figures inform, and can release nothing."
     if story.decision.outcome == "not_proven" or name is None:
         return "Nothing is released: no candidate proved every promise."
     if story.decision.outcome == "baseline":
@@ -36,29 +47,32 @@ def standing_line(story: Story) -> str:
     """Return what stands under the verdict: reference, evidence, and the level spent."""
     row = find_slice(story.lead, "all") if story.lead else None
     if row is not None:
-        seen = f"{many(row.requests, 'test request')} in {many(row.units, 'unit')}"
+        seen = f"on {many(row.requests, 'test request')} in {many(row.units, 'unit')}"
     else:
-        seen = (
-            f"{many(story.prompts.requests.get('test', 0), 'test request')} in "
-            f"{many(story.prompts.split_units.get('test', 0), 'unit')}"
-        )
-    spent = (
-        f"error probability spent: {exactly(story.decision.level)}"
-        if story.decision.level > 0
-        else "no error probability spent"
-    )
-    return f"Measured against {story.promise.reference} answers on {seen}; {spent}."
+        seen = "on the test" if story.lead is not None else "up to calibration; no candidate was tested"
+    return f"Measured against {story.promise.reference} answers {seen}; {spent(story)}."
+
+
+def spent(story: Story) -> str:
+    """Return what the decision cost of the error probability there is."""
+    level = exactly(story.decision.level)
+    if story.decision.outcome == "exploratory":
+        return f"shown at a level of {level}, for orientation only"
+    return f"error probability spent: {level} of {exactly(1 - story.promise.confidence)}"
 
 
 def next_steps(story: Story) -> tuple[str, ...]:
     """Return what to do next: the caller's own steps first, then what follows from the records."""
-    ways = {
-        "released": _after_release,
-        "baseline": _after_baseline,
-        "not_proven": _after_nothing,
-        "exploratory": _after_exploration,
-    }
-    return (*story.next_steps, *ways[story.decision.outcome](story), *_data_warnings(story))
+    match story.decision.outcome:
+        case "released":
+            derived = _after_release(story)
+        case "baseline":
+            derived = _after_baseline(story)
+        case "not_proven":
+            derived = _after_nothing(story)
+        case "exploratory":
+            derived = iter(("To decide, run again once new traffic has brought test units that nobody has read.",))
+    return (*story.next_steps, *derived, *_data_warnings(story))
 
 
 def _after_release(story: Story) -> Iterator[str]:
@@ -76,7 +90,8 @@ def _after_release(story: Story) -> Iterator[str]:
             f"{', '.join(winner.calibration.always_teacher)}. More traffic may change that."
         )
     for verdict in winner.verdicts:
-        if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system":
+        left = verdict.condition == "risk" and verdict.slice in winner.calibration.always_teacher
+        if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system" and not left:
             yield f"Not part of the release, and not proven: {_told(verdict)}."
 
 
@@ -105,10 +120,6 @@ def _after_nothing(story: Story) -> Iterator[str]:
         yield f"Collect traffic until the hungriest of these has about {many(max(units), 'more unit')}, then run again."
 
 
-def _after_exploration(story: Story) -> Iterator[str]:
-    yield "To decide, run again once new traffic has brought fresh test units: this test was read before it was asked."
-
-
 def _data_warnings(story: Story) -> Iterator[str]:
     flagged = [row.dimension for row in story.match.rows if row.flagged]
     if flagged:
@@ -134,10 +145,10 @@ def _data_warnings(story: Story) -> Iterator[str]:
 def _told(verdict: Verdict) -> str:
     where = "overall" if verdict.slice == "all" else f"on {verdict.slice}"
     measured = "" if verdict.estimate is None else f", measured {interval(verdict.estimate, unit_of(verdict))}"
-    return f"{verdict.metric} {where}: promised {bar(verdict)}{measured}, {outcome(verdict)}"
+    return f"{metric(verdict)} {where}: promised {bar(verdict)}{measured}, {outcome(verdict)}"
 
 
-def break_even(story: Story, candidate: Candidate) -> str:
+def break_even(candidate: Candidate) -> str:
     """Return after how many requests, and days at the log's rate, the saving has paid for what was spent."""
     money = candidate.economics
     if money is None or money.break_even_requests is None or not math.isfinite(money.break_even_requests):
@@ -154,7 +165,9 @@ def condition_words(candidate: Candidate) -> Iterator[tuple[str, str, str, Verdi
     row = find_slice(candidate, "all")
     if row is not None:
         yield "answered by it alone", percent(row.answered), "the teacher answers the rest", None
-    for condition, label in (("bar", ""), ("risk", "errors among answered"), ("saving", "saved of the teacher's cost")):
+    if row is not None and row.system is not None and find_verdict(candidate, "bar") is None:
+        yield "accuracy of the system", interval(row.system), "no bar on all", None
+    for condition in ("bar", "risk", "saving"):
         verdict = find_verdict(candidate, condition)
         if verdict is not None and verdict.estimate is not None:
-            yield label or verdict.metric, interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict
+            yield metric(verdict), interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict

@@ -68,6 +68,9 @@ class Story(Record):
     """Baselines and students, in the order they were tested in; those never tested come last."""
     gate: str
     """One sentence: what became of the baselines."""
+    withheld: str = ""
+    """Why verdicts and slices of tested candidates are left out: another decision is to read the same test units, and
+    may do so only while nothing but "not proven" was said of them. Empty when nothing is left out."""
     next_steps: tuple[str, ...] = ()
     """What only the caller can say about going on (commands); shown before what follows from the records."""
     examples: tuple[Shown, ...] = ()

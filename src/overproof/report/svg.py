@@ -1,8 +1,8 @@
-"""Inline SVG, drawn by a few functions of our own: scales, ticks and marks. Colours are CSS classes, so that charts
-follow the page into the dark and onto paper; text is text.
+"""Inline SVG, drawn by a few functions of our own: scales, ticks and marks.
 
-Tracks are drawn in percent of their width and so fit any column without shrinking their text; plots with two axes have
-a small fixed drawing size that a phone shows whole.
+Colours are CSS classes, so that charts follow the page into the dark and onto paper; text is text. Tracks are drawn in
+percent of their width and so fit any column without shrinking their text; plots with two axes have a small fixed
+drawing size that a phone shows whole.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def join(parts: Iterable[Markup]) -> Markup:
 
 def picture(title: str, body: Markup, *, width: int, height: int, css: str = "plot") -> Markup:
     """Return a drawing with axes, `width` by `height` units."""
-    return Markup(
-        '<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>'
-    ).format(css, width, height, title, title, body)
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>').format(
+        css, width, height, title, title, body
+    )
 
 
 def strip(title: str, body: Markup, *, height: int, css: str = "track") -> Markup:
@@ -89,7 +89,10 @@ def mark(x: float | str, y: float, shape: str, css: str = "") -> Markup:
 
 def key(shape: str) -> Markup:
     """Return a mark by itself, for the key under a picture."""
-    return Markup('<svg class="key" width="12" height="12" aria-hidden="true">{}</svg>').format(mark(6, 6, shape))
+    wide, middle = (16, 1) if shape == "off" else (12, 6)
+    return Markup('<svg class="key" width="{}" height="12" aria-hidden="true">{}</svg>').format(
+        wide, mark(middle, 6, shape)
+    )
 
 
 def key_line(css: str) -> Markup:

@@ -14,7 +14,10 @@ from overproof.core.types import Candidate, Estimate, SliceResult, Verdict
 
 Quantity = Literal["share", "points", "ms", "usd"]
 
-SYMBOLS = {"proven": "✓", "failed": "✕", "unproven": "○", "not tested": "–"}
+NONE = "–"  # noqa: RUF001 - an en dash is meant: nothing to show
+MINUS = "−"  # noqa: RUF001 - a true minus is as wide as the plus
+
+SYMBOLS = {"proven": "✓", "failed": "✕", "unproven": "○", "not tested": NONE}
 """Beside the word, never instead of it: colour alone says nothing."""
 
 KINDS = {
@@ -22,6 +25,16 @@ KINDS = {
     "anytime": "anytime-valid (betting)",
     "asymptotic": "asymptotic (describes, does not decide)",
 }
+
+METRICS = {
+    "accuracy_minus_teacher": "accuracy minus the teacher's",
+    "error_among_answered": "errors among answered",
+    "saved_share": "saved of the teacher's cost",
+    "latency_p95_ms": "latency, 95th percentile",
+    "cost_per_1k": "cost per 1,000 requests",
+}
+
+SUBJECTS = {"system": "system", "student": "candidate alone"}
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -31,10 +44,15 @@ def clean(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
+def sentence(text: str) -> str:
+    """Return `text` with a full stop."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def percent(share: float | None) -> str:
     """Return a share as a percentage with one decimal; tiny and nearly whole shares are not rounded away."""
     if share is None or math.isnan(share):
-        return "–"
+        return NONE
     if 0 < share < 0.0005:
         return "<0.1%"
     if 0.9995 < share < 1:
@@ -50,8 +68,8 @@ def exactly(share: float) -> str:
 def dollars(amount: float | None) -> str:
     """Return dollars; below one, enough digits to see the first two."""
     if amount is None or not math.isfinite(amount):
-        return "–"
-    sign, size = ("−" if amount < 0 else ""), abs(amount)
+        return NONE
+    sign, size = (MINUS if amount < 0 else ""), abs(amount)
     if size == 0 or size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.{max(2, 1 - math.floor(math.log10(size)))}f}"
@@ -69,13 +87,13 @@ def many(n: float, noun: str) -> str:
 
 def signed(number: float) -> str:
     """Return a number with its sign and one decimal."""
-    return f"{number:+.1f}".replace("-", "−")
+    return f"{number:+.1f}".replace("-", MINUS)
 
 
 def size(n_bytes: int | None) -> str:
     """Return a size on disk."""
     if n_bytes is None:
-        return "–"
+        return NONE
     for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if n_bytes >= power:
             return f"{n_bytes / power:.1f} {unit}"
@@ -84,7 +102,7 @@ def size(n_bytes: int | None) -> str:
 
 def milliseconds(ms: float | None) -> str:
     """Return a duration given in milliseconds."""
-    return "–" if ms is None or not math.isfinite(ms) else f"{ms:,.3g} ms" if ms < 1000 else f"{ms:,.0f} ms"
+    return NONE if ms is None or not math.isfinite(ms) else f"{ms:,.3g} ms" if ms < 1000 else f"{ms:,.0f} ms"
 
 
 # --- promises and estimates -------------------------------------------------------------------------------------------
@@ -104,20 +122,20 @@ def value(amount: float, kind: Quantity) -> str:
     if kind == "share":
         return percent(amount)
     if kind == "points":
-        return f"{100 * amount:+.1f} points".replace("-", "−")
+        return f"{100 * amount:+.1f} points".replace("-", MINUS)
     return milliseconds(amount) if kind == "ms" else dollars(amount)
 
 
 def _edge(amount: float, kind: Quantity, *, up: bool) -> str:
     """Return one end of an interval, rounded away from the middle."""
     if not math.isfinite(amount):
-        return ("+" if amount > 0 else "−") + "∞" if not math.isnan(amount) else "–"
+        return ("+" if amount > 0 else MINUS) + "∞" if not math.isnan(amount) else NONE
     scale = 100 if kind in ("share", "points") else 1
     digits = 4 if kind == "usd" and abs(amount) < 0.1 else 2 if kind == "usd" else 1
     step = 10**digits
     raw = amount * scale * step
     whole = math.ceil(raw - 1e-7) if up else math.floor(raw + 1e-7)
-    return f"{whole / step:,.{digits}f}".replace("-", "−")
+    return f"{whole / step:,.{digits}f}".replace("-", MINUS)
 
 
 def bounds(estimate: Estimate, kind: Quantity = "share") -> str:
@@ -127,7 +145,7 @@ def bounds(estimate: Estimate, kind: Quantity = "share") -> str:
 
 def interval(estimate: Estimate | None, kind: Quantity = "share") -> str:
     """Return value and interval: `94.1% [92.6, 95.3]`."""
-    return "–" if estimate is None else f"{value(estimate.value, kind)} {bounds(estimate, kind)}"
+    return NONE if estimate is None else f"{value(estimate.value, kind)} {bounds(estimate, kind)}"
 
 
 def bar(verdict: Verdict) -> str:
@@ -137,13 +155,18 @@ def bar(verdict: Verdict) -> str:
     if kind == "share":
         return f"{sign} {exactly(verdict.bar)}"
     if kind == "points":
-        return f"{sign} {100 * verdict.bar:+.6g} points".replace("-", "−")
+        return f"{sign} {100 * verdict.bar:+.6g} points".replace("-", MINUS)
     return f"{sign} {milliseconds(verdict.bar) if kind == 'ms' else dollars(verdict.bar)}"
+
+
+def metric(verdict: Verdict) -> str:
+    """Return what is measured, for people."""
+    return METRICS.get(verdict.metric, verdict.metric.replace("_", " "))
 
 
 def promised(verdict: Verdict) -> str:
     """Return what was promised: `accuracy ≥ 92%`."""
-    return f"{verdict.metric} {bar(verdict)}"
+    return f"{metric(verdict)} {bar(verdict)}"
 
 
 def missing(more_units: int | None, more_days: float | None) -> str:
@@ -207,9 +230,10 @@ def provenance(estimates: Iterable[Estimate | None], reference: str) -> str:
 
 
 def find_verdict(candidate: Candidate, condition: str, name: str = "all") -> Verdict | None:
-    """Return a candidate's verdict on one condition and slice, the required one first."""
+    """Return the verdict on the system for one condition and slice; a required one, and a level before a difference."""
     found = [each for each in candidate.verdicts if (each.condition, each.slice) == (condition, name)]
-    return min(found, key=lambda each: (each.subject != "system", not each.required), default=None)
+    system = [each for each in found if each.subject == "system"]
+    return min(system, key=lambda each: (not each.required, quantity(each) == "points"), default=None)
 
 
 def find_slice(candidate: Candidate, name: str = "all") -> SliceResult | None:

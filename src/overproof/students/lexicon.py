@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from overproof.students.text import pieces, words
 
 if TYPE_CHECKING:
     from overproof.students.linear import Linear
+
+T = TypeVar("T")
 
 Run = str | tuple[str, ...]
 """A single word, or several in a row."""
@@ -92,7 +94,7 @@ def learn(texts: Sequence[str], options: Linear) -> Counted:
     return Counted(lexicon, list(kept.values()), list(shared.values()))
 
 
-def _most[T](counts: Iterable[tuple[T, int]], limit: int) -> dict[T, int]:
+def _most(counts: Iterable[tuple[T, int]], limit: int) -> dict[T, int]:
     return dict(sorted(counts, key=lambda item: -item[1])[:limit])
 
 

@@ -53,7 +53,7 @@ def evidence(
         NotEnoughData: no cost is known at all, or no request is left.
     """
     answers = _read(pl.concat([requests["answer"], completions["text"]]), task)
-    rows = requests.with_row_index("row").join(
+    rows = requests.rename({"id": "request_id"}).join(
         _first_usable(completions, answers, price), on="prompt_id", how="left", maintain_order="left"
     )
     rows = rows.join(answers, left_on="answer", right_on="text", how="left", maintain_order="left")

@@ -63,12 +63,16 @@ async def ask(
     """
     tally = _Tally(len(asks), progress, clock)
     replies: list[Reply | None] = [None] * len(asks)
-    queue = iter(enumerate(asks))
+    queue = (placed for placed in enumerate(asks))  # shared by all workers: each takes the next
 
     async def work() -> None:
-        for place, (_, each) in queue:  # shared by all workers: each takes the next
-            replies[place] = reply = await model.ask(each)
-            tally.count(reply)
+        try:
+            for place, (_, each) in queue:
+                replies[place] = reply = await model.ask(each)
+                tally.count(reply)
+        except BaseException:
+            queue.close()  # nothing more is asked, not even what would be answered without waiting
+            raise
 
     await _together(work() for _ in range(min(max(1, at_once), len(asks))))
     tally.report()

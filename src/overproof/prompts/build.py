@@ -1,0 +1,146 @@
+"""Build the prompt set: from exchanges to requests that are dealt to splits, and to what was distinctly asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from overproof.core.chance import digest
+from overproof.core.errors import NotEnoughData
+from overproof.core.tables import schema
+from overproof.core.types import Match, Prompt, PromptSummary, Reading, Request
+from overproof.core.where import parse
+from overproof.prompts import slices as slicing
+from overproof.prompts.join import join
+from overproof.prompts.language import languages
+from overproof.prompts.match import match
+from overproof.prompts.options import PromptsOptions, SliceOptions
+from overproof.prompts.splits import deal
+from overproof.prompts.summary import summarise
+from overproof.prompts.units import near_duplicates
+from overproof.prompts.windows import cut
+from overproof.tasks.inputs import extract_column
+from overproof.tasks.options import TaskOptions
+
+UNREADABLE = "(not readable)"
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """What students may learn from and what they will be judged on."""
+
+    prompts: pl.DataFrame
+    """Table of `Prompt`."""
+    requests: pl.DataFrame
+    """Table of `Request`, in the order of the exchanges."""
+    summary: PromptSummary
+    match: Match
+    assignments: pl.DataFrame
+    """`request_id`, `split`: hand it to the next run, so that what was once dealt stays."""
+
+
+def build(
+    exchanges: pl.DataFrame,
+    task: TaskOptions,
+    teacher: frozenset[str],
+    options: PromptsOptions,
+    slices: Sequence[SliceOptions],
+    remembered: pl.DataFrame | None = None,
+    read: Callable[[str | None], Reading] | None = None,
+) -> PromptSet:
+    """Return the prompt set of one task.
+
+    Every exchange of the task is a request, answered or not: it is traffic. `exchanges` is a table of `Exchange`, in
+    order of time; `teacher` holds the names its model goes by; `remembered` are the assignments of earlier runs; `read`
+    gives answers their normal form, to compare the label mix (without it, labels are left out of the match). The
+    summary's `n_max` is left at 1 for the caller to choose.
+
+    Raises:
+        NotEnoughData: no exchange is of the task, and the sentence says what there is.
+        UserError: `task.where`, `task.input` or a slice cannot be read.
+    """
+    inside = _in_scope(exchanges, task)
+    rows = inside.with_columns(prompt_id=_prompt_ids(inside))
+    rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
+    joined = join(rows, options.unit)
+    rows = rows.with_columns(unit=joined.units)
+    windows = cut(rows, options.evaluation_share, options.seed)
+    dealt = deal(rows.with_columns(window=windows.window), options, remembered)
+    rows = rows.with_columns(window=dealt.window, split=dealt.split)
+    decidable = slicing.split_by_need(slices).decidable
+    rows = _described(rows, teacher, decidable)
+    return PromptSet(
+        prompts=_prompts(rows),
+        requests=rows.select(list(schema(Request))),
+        summary=summarise(rows, exchanges.height, joined, windows, dealt, decidable),
+        match=match(rows, _labels(rows, read), options.seed),
+        assignments=dealt.assignments,
+    )
+
+
+def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
+    """Return the exchanges of the task that have its input, with it."""
+    if exchanges.is_empty():
+        raise NotEnoughData("the logs hold no call that could be read: look at the rows set aside and their reasons")
+    mine = exchanges.filter(slicing.select(exchanges, parse(task.where))) if task.where else exchanges
+    if mine.is_empty():
+        raise NotEnoughData(
+            f"no call matches task.where = {task.where!r}; the logs' metadata holds {_known(exchanges['metadata'])}"
+        )
+    found = mine.with_columns(input=extract_column(mine, task.input)).filter(pl.col("input").is_not_null())
+    if found.is_empty():
+        raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")
+    return found
+
+
+def _known(column: pl.Series, most: int = 4) -> str:
+    """Describe metadata by its keys and, for each, its most frequent values."""
+    metadata = slicing.Metadata(column)
+    described = []
+    for key in metadata.keys:
+        values = metadata.values(key).drop_nulls().value_counts(sort=True, name="n").to_series().to_list()
+        more = ", ..." if len(values) > most else ""
+        described.append(f"{key}: {', '.join(map(repr, values[:most]))}{more}")
+    return "; ".join(described) or "nothing"
+
+
+def _prompt_ids(exchanges: pl.DataFrame) -> pl.Series:
+    """Return the digest of everything that was asked (both columns are canonical JSON already)."""
+    keys = ["messages", "parameters"]
+    distinct = exchanges.select(keys).unique()
+    ids = distinct.with_columns(id=pl.Series([digest(*row) for row in distinct.iter_rows()], dtype=pl.String))
+    return exchanges.select(keys).join(ids, on=keys, how="left", maintain_order="left")["id"]
+
+
+def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:
+    """Add what is derived of each request: repeat, length, language, slices, whether the teacher answered it."""
+    learned = rows.filter(window="training")["unit"].unique()
+    names = sorted(teacher)
+    unnamed = (pl.col("model") == "") & (pl.col("answered_by") == "")
+    rows = rows.with_columns(
+        repeat=(pl.col("window") == "evaluation") & pl.col("unit").is_in(learned.implode()),
+        length=pl.col("input").str.len_chars().cast(pl.Int64),
+        language=languages(rows["input"]),
+        by_teacher=(pl.col("model").is_in(names) | pl.col("answered_by").is_in(names) | unnamed)
+        & pl.col("release").is_null()
+        & pl.col("answer").is_not_null(),
+    )
+    return rows.with_columns(slices=slicing.named(rows, slices))
+
+
+def _prompts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return a table of `Prompt`: each distinct request once, as it was first seen."""
+    first = [pl.col(name).first() for name in ("input", "messages", "parameters", "metadata", "unit")]
+    prompts = rows.group_by("prompt_id", maintain_order=True).agg(*first, seen=pl.len().cast(pl.Int64))
+    return prompts.rename({"prompt_id": "id"}).select(list(schema(Prompt)))
+
+
+def _labels(rows: pl.DataFrame, read: Callable[[str | None], Reading] | None) -> dict[str, str] | None:
+    """Return the teacher's answer to each request in normal form; each distinct text is read once."""
+    if read is None:
+        return None
+    answered = rows.filter("by_teacher")
+    forms = {text: read(text).answer or UNREADABLE for text in answered["answer"].unique()}
+    return {name: forms[text] for name, text in answered.select("id", "answer").iter_rows()}

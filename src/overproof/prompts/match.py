@@ -1,0 +1,138 @@
+"""How far the prompt set is from live traffic: shares side by side, held against what chance alone would show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from overproof.core.chance import digest
+from overproof.core.types import Match, MatchRow
+from overproof.prompts.tell_apart import one_hot, tell_apart
+
+PERMUTATIONS = 400
+AT_ONCE = 4_000_000
+"""Cells of the permutation table held at once."""
+LEVEL = 0.95
+"""Permutations that show less than `MatchRow.expected`."""
+LENGTH_BINS = 5
+RARE = 0.01
+"""Combinations of slices with a smaller share are shown as one."""
+EVERY_REQUEST = ("all", "new", "repeat")
+"""Names every request has, or that follow from its window; they say nothing about how the windows differ."""
+
+
+def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -> Match:
+    """Compare the prompt set (train and tune) with live traffic (the evaluation window, whole).
+
+    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer by request id; requests
+    without one do not count where labels are compared, and None leaves that dimension out. Total variation is held
+    against its 95th percentile when whole units are dealt to the two sides at random; the interval around the AUC is
+    asymptotic, clustered by unit.
+    """
+    live = requests["window"] == "evaluation"
+    both = requests.with_columns(live=live).filter(pl.col("live") | pl.col("split").is_in(["train", "tune"]))
+    dimensions = _dimensions(both, labels)
+    apart = tell_apart(both["input"], dimensions.drop("label", "joint", strict=False), both["live"], both["unit"], seed)
+    return Match(
+        rows=tuple(_rows(dimensions, both["live"].to_numpy(), both["unit"], seed)),
+        auc=apart.auc,
+        auc_lower=apart.lower,
+        auc_upper=apart.upper,
+        prompt_set_requests=int((~both["live"]).sum()),
+        live_requests=int(both["live"].sum()),
+    )
+
+
+def _dimensions(requests: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
+    """Return one column of values for each dimension that is known; `joint` crosses the others."""
+    columns = []
+    slices = _slice_combinations(requests["slices"])
+    if slices.n_unique() > 1:
+        columns.append(slices)
+    if labels:
+        columns.append(pl.Series("label", [labels.get(each) for each in requests["id"]], dtype=pl.String))
+    columns.append(_length_bins(requests["length"]))
+    columns.append(requests["language"].replace("", "(unsure)").alias("language"))
+    table = pl.DataFrame(columns)
+    known = ~pl.any_horizontal(pl.all().is_null())
+    return table.with_columns(joint=pl.when(known).then(pl.struct(pl.all()).rank("dense")).cast(pl.String))
+
+
+def _slice_combinations(slices: pl.Series) -> pl.Series:
+    """Return the named slices of each request as one text: shares of those add up, shares of slices do not."""
+    named = slices.list.set_difference(list(EVERY_REQUEST)).list.sort().list.join(" + ").alias("slice")
+    named = named.replace("", "(none)")
+    rare = named.value_counts(normalize=True).filter(pl.col("proportion") < RARE)["slice"]
+    return named.replace(rare, pl.repeat("(rare combinations)", len(rare), eager=True))
+
+
+def _length_bins(length: pl.Series) -> pl.Series:
+    """Return the fifth of all requests that each one's length falls into, as text."""
+    edges = sorted({int(length.quantile(i / LENGTH_BINS, "nearest") or 0) for i in range(1, LENGTH_BINS)})
+    names = [f"up to {edge}" if i == 0 else f"{edges[i - 1] + 1} to {edge}" for i, edge in enumerate(edges)]
+    return length.cut(edges, labels=[*names, f"over {edges[-1]}"]).cast(pl.String).alias("length")
+
+
+def _rows(dimensions: pl.DataFrame, live: NDArray[np.bool_], units: pl.Series, seed: str) -> list[MatchRow]:
+    """Compare the two sides along each dimension, whose values are columns of one table of counts."""
+    if live.all() or not live.any():
+        return []
+    found = one_hot(dimensions)
+    values = [column.drop_nulls().unique().sort() for column in dimensions]
+    begins = np.cumsum([0, *(len(each) for each in values)])
+    on_live = _shares(live @ found, begins)
+    of_prompts = _shares(~live @ found, begins)
+    distances = _distances(on_live - of_prompts, begins)
+    chance = list(_by_chance(found, begins, units, int(live.sum()), seed))
+    expected = np.quantile(np.concatenate(chance), LEVEL, axis=0)
+    return [
+        MatchRow(
+            dimension=each.name,
+            total_variation=float(distances[i]),
+            expected=float(expected[i]),
+            prompt_set=_shown(each, of_prompts[begins[i] : begins[i + 1]]),
+            live=_shown(each, on_live[begins[i] : begins[i + 1]]),
+            flagged=bool(distances[i] > expected[i]),
+        )
+        for i, each in enumerate(values)
+    ]
+
+
+def _shares(counts: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Turn counts into shares within each dimension; the last axis runs over the values of all dimensions."""
+    totals = np.repeat(np.add.reduceat(counts, begins[:-1], axis=-1), np.diff(begins), axis=-1)
+    return counts / np.maximum(totals, 1)
+
+
+def _distances(differences: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the total variation of each dimension from the differences of shares."""
+    halves: NDArray[np.float64] = np.add.reduceat(np.abs(differences), begins[:-1], axis=-1) / 2
+    return halves
+
+
+def _shown(values: pl.Series, shares: NDArray[np.float64]) -> dict[str, float]:
+    return {} if values.name == "joint" else dict(zip(values.to_list(), shares.tolist(), strict=True))
+
+
+def _by_chance(
+    found: csr_array, begins: NDArray[np.int64], units: pl.Series, n_live: int, seed: str
+) -> Iterator[NDArray[np.float64]]:
+    """Yield total variations, shape (permutations, dimensions), when whole units are dealt to the sides at random.
+
+    Units go to the live side until as many requests lie there as do in truth.
+    """
+    random = np.random.default_rng(int(digest(seed, "match"), 16))
+    per_unit = csr_array(one_hot(units.to_frame()).T @ found)
+    sizes = np.bincount(units.rank("dense").to_numpy().astype(np.int64) - 1)
+    total = per_unit.sum(axis=0)
+    at_once = max(1, AT_ONCE // len(sizes))
+    for start in range(0, PERMUTATIONS, at_once):
+        order = random.random((min(at_once, PERMUTATIONS - start), len(sizes))).argsort(axis=1)
+        live = np.zeros(order.shape, bool)
+        np.put_along_axis(live, order, np.cumsum(sizes[order], axis=1) <= n_live, axis=1)
+        counts = live @ per_unit
+        yield _distances(_shares(counts, begins) - _shares(total - counts, begins), begins)

@@ -1,0 +1,204 @@
+"""The same story on one screen of a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from overproof.core.types import Candidate, Verdict
+from overproof.report import sentences, words
+from overproof.report.page import interval_groups, moment
+from overproof.report.story import Story
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+MOST_ROWS = 6
+"""Rows of a table before the rest is left to the page: the whole is to fit one screen."""
+
+_STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "not tested": "dim"}
+
+
+def summary(story: Story, *, page: str = "", width: int = 100, color: bool = False) -> str:
+    """Return the summary, at most 40 lines of at most `width` columns; `page` is where the full report lies."""
+    from rich.console import Console
+
+    out = StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for part in _parts(story, page, width):
+        console.print(part, no_wrap=True, overflow="ellipsis", crop=True)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _parts(story: Story, page: str, width: int) -> Iterator[RenderableType]:
+    symbol, badge = sentences.BADGES[story.decision.outcome]
+    yield _text(f"Overproof · {story.promise.task} · {moment(story.generated_at)}", "dim")
+    yield _text(f"{symbol} {badge}", "bold")
+    yield from _wrapped(sentences.headline(story), width, 3, "bold")
+    yield from _wrapped(words.sentence(story.decision.reason), width, 2)
+    yield from _wrapped(sentences.standing_line(story), width, 2)
+    yield _text("")
+    yield _facts([*_data(story), ("gate", story.gate)])
+    yield _text("")
+    yield _candidates(story)
+    if story.withheld:
+        yield from _wrapped(story.withheld, width, 2, "yellow")
+    if story.lead is not None and story.lead.slices:
+        yield _text("")
+        yield _slices(story, story.lead)
+    yield _text("")
+    steps = sentences.next_steps(story)[:2]
+    told = [*_money(story), *(("next", step) for step in steps)]
+    yield _facts([*told, ("report", page)] if page else told)
+
+
+def _data(story: Story) -> Iterator[tuple[str, str]]:
+    prompts, match, spending, funnel = story.prompts, story.match, story.spending, story.funnel
+    dealt = (
+        f"{words.many(prompts.exchanges, 'exchange')}, {words.many(prompts.prompts, 'prompt')}, "
+        f"{words.many(prompts.units, 'unit')}; test {words.many(prompts.requests.get('test', 0), 'request')} "
+        f"in {words.many(prompts.split_units.get('test', 0), 'unit')}"
+    )
+    yield "data", dealt
+    flagged = ", ".join(row.dimension for row in match.rows if row.flagged) or "nothing"
+    auc = f"AUC {match.auc:.2f} [{match.auc_lower:.2f}, {match.auc_upper:.2f}]"
+    yield "match", f"{auc} telling prompt set from live traffic; beyond chance: {flagged}"
+    answers = (
+        f"{words.many(spending.reused, 'answer')} reused, {words.count(spending.cached)} cached, "
+        f"{words.count(spending.bought)} bought for {words.dollars(spending.usd)}"
+    )
+    yield "teacher", answers
+    sifted = (
+        f"{words.many(funnel.completions, 'answer')}: {words.count(funnel.rejected)} rejected, "
+        f"{words.count(funnel.disagreed)} without majority, {words.many(funnel.examples, 'example')}"
+    )
+    yield "funnel", sifted
+
+
+def _money(story: Story) -> Iterator[tuple[str, str]]:
+    lead = story.lead
+    if lead is None:
+        return
+    calibration = lead.calibration
+    kept = f"; always the teacher: {', '.join(calibration.always_teacher)}" if calibration.always_teacher else ""
+    if calibration.threshold is None:
+        yield "threshold", f"none certified for {lead.name}: the teacher answers all"
+    else:
+        covers = words.percent(calibration.coverage)
+        yield "threshold", f"{lead.name} at confidence ≥ {calibration.threshold:.3g}: {covers} of calibrate{kept}"
+    money = lead.economics
+    if money is not None:
+        costs = (
+            f"teacher {words.dollars(money.teacher_per_1k)}, both {words.dollars(money.blended_per_1k)} per 1,000; "
+            f"{words.dollars(money.saved_per_month)} saved a month; break-even: {sentences.break_even(lead)}"
+        )
+        yield "economics", costs
+
+
+def _candidates(story: Story) -> RenderableType:
+    rows: list[tuple[Text, ...]] = []
+    for each in story.candidates[:MOST_ROWS]:
+        row, bar = words.find_slice(each), words.find_verdict(each, "bar")
+        standing = words.standing(each)
+        rows.append(
+            (
+                _text(each.name, "bold" if each.name == story.decision.winner else ""),
+                _text(words.percent(row.answered) if row else words.NONE),
+                _text(words.interval(row.system) if row else words.NONE),
+                _text(words.bar(bar) if bar else words.NONE),
+                _text(words.dollars(each.economics.blended_per_1k) if each.economics else words.NONE),
+                _text(words.size(each.size_bytes)),
+                _text(f"{words.SYMBOLS[standing]} {standing}", _STYLES[standing]),
+            )
+        )
+    columns = ("candidate", "answers itself", "accuracy", "bar", "per 1,000", "size", "verdict")
+    return _table(columns, rows, len(story.candidates), "candidate")
+
+
+def _slices(story: Story, lead: Candidate) -> RenderableType:
+    groups = interval_groups(story)
+    rows: list[tuple[Text, ...]] = []
+    for group in groups[:MOST_ROWS]:
+        row = next(each for each in group.rows if each.candidate.name == lead.name)
+        result, verdict = row.result, row.verdict
+        rows.append(
+            (
+                _text(group.slice),
+                _text(f"{words.count(result.requests)} in {words.count(result.units)}" if result else words.NONE),
+                _text(words.interval(row.estimate)),
+                _text(words.bar(verdict) if verdict else words.NONE),
+                _stands(verdict, left=result is not None and result.always_teacher),
+            )
+        )
+    columns = (f"{lead.name} on", "in units", "accuracy", "bar", "verdict")
+    return _table(columns, rows, len(groups), "slice")
+
+
+def _stands(verdict: Verdict | None, *, left: bool) -> Text:
+    """Return a verdict in few words, and whether the teacher answers this slice."""
+    word = "no bar" if verdict is None else f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict)}"
+    short = word.removesuffix(" at this rate").replace("about ", "~")
+    return _text(
+        short + (", teacher answers" if left else ""),
+        "dim" if verdict is None else _STYLES[verdict.outcome],
+    )
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[Text, ...]], n: int, noun: str) -> RenderableType:
+    """Return a table whose first and last column give way when the terminal is narrow; figures never do."""
+    from rich.console import Group
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False, expand=True)
+    for i, name in enumerate(columns):
+        first, last = i == 0, i == len(columns) - 1
+        longest = max([len(name), *(row[i].cell_len for row in rows)])
+        table.add_column(
+            _text(name),
+            no_wrap=True,
+            overflow="ellipsis",
+            width=None if last else min(longest, 24) if first else longest,
+            min_width=8,
+            ratio=1 if last else None,
+        )
+    for row in rows:
+        table.add_row(*row)
+    rest = _text(f"and {words.many(n - MOST_ROWS, f'more {noun}')} in the report", "dim")
+    return Group(table, rest) if n > MOST_ROWS else table
+
+
+def _facts(pairs: list[tuple[str, str]]) -> RenderableType:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True, width=9)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for name, value in pairs:
+        grid.add_row(_text(name, "dim"), _text(value))
+    return grid
+
+
+def _wrapped(text: str, width: int, most: int, style: str = "") -> Iterator[RenderableType]:
+    flat = " ".join(words.clean(text).split())
+    for line in textwrap.wrap(flat, width, max_lines=most, placeholder=" …"):
+        yield _text(line, style)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return text that is never read as markup, on one line and without control characters."""
+    from rich.text import Text
+
+    return Text(" ".join(words.clean(text).split()), style=style)
