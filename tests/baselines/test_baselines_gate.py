@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.baselines.gate import Miss, gate
-from overproof.core.types import Calibration, Candidate, Economics, Estimate, Outcome, Verdict
+from overproof.core.types import Calibration, Candidate, CurvePoint, Economics, Estimate, Outcome, Verdict
 
 
 def verdict(
@@ -42,6 +42,7 @@ def candidate(
     blended: float | None = 1.0,
     family: Literal["baseline", "student"] = "baseline",
     threshold: float | None = 0.5,
+    curve: tuple[CurvePoint, ...] = (),
 ) -> Candidate:
     economics = None
     if blended is not None:
@@ -65,6 +66,7 @@ def candidate(
         answered_units=200,
         errors=2,
         p_value=0.01,
+        curve=curve,
         ece=0.01,
         brier=0.02,
     )
@@ -139,9 +141,25 @@ def test_what_was_never_tested_says_so() -> None:
     silent, waiting = candidate("silent", threshold=None), candidate("waiting")
 
     assert [miss.reason for miss in gate([silent, waiting]).misses] == [
-        "no threshold could be certified, so it answers nothing",
+        "it has nothing to say",
         "not tested",
     ]
+
+
+def test_a_baseline_that_may_answer_nothing_says_by_how_much_it_errs() -> None:
+    points = [
+        CurvePoint(
+            threshold=threshold, coverage=coverage, risk=risk, risk_upper=0.2, teacher_share=0.1, cost_per_1k=0.1
+        )
+        for threshold, coverage, risk in ((0.2, 1.0, 0.15), (0.8, 0.9, 0.13))
+    ]
+    silent = candidate("tern-mini", verdict(0.0, 0.25, "failed", "saving"), threshold=None, curve=tuple(points))
+
+    (miss,) = gate([silent]).misses
+
+    assert miss.reason == (
+        "wrong in 13.0% of what it would answer (90% of requests), where 0.05 is tolerated, so it may answer nothing"
+    )
 
 
 def test_students_are_none_of_its_business() -> None:

@@ -1,7 +1,7 @@
 """How often does calibration promise too much? Measured over worlds whose true error rates are known.
 
-Both the threshold and the set of critical slices left to the teacher are chosen by the data. The claims measured are the
-ones made in the end: error rate among what is really answered, overall and in each slice that is kept.
+Both the threshold and the set of critical slices left to the teacher are chosen by the data. The claims measured are
+the ones made in the end: error rate among what is really answered, overall and in each slice that is kept.
 """
 
 from __future__ import annotations
@@ -130,14 +130,14 @@ def test_good_traffic_is_answered() -> None:
 
 
 def test_certifying_overall_as_if_the_slices_had_been_fixed_would_be_caught() -> None:
-    """Eight slices that are nearly all the traffic, each just above alpha: one that got lucky is kept, and is all there is."""
+    """Eight slices are nearly all the traffic, each just above alpha: a lucky one is kept, and is all there is."""
     world = World(A_BIT_TOO_MUCH, ((0.124, A_BIT_TOO_MUCH),) * 8)
 
     assert play(world, 300, seed=9, decide=_naive).overall / 300 > 1.5 * DELTA
 
 
 def _naive(drawn: Drawn, grid: Floats, tune: Floats, *, alpha: float, delta: float, start_units: int) -> Choice:
-    """At one threshold: test each slice alone, leave out those that fail, test what is left; each time the full delta."""
+    """At one threshold: test each slice alone, leave out what fails, test what is left; each at the full delta."""
 
     def proven(rows: NDArray[np.intp]) -> bool:
         return bool(binomial.tail(int(drawn.wrong[rows].sum()), len(rows), alpha) <= delta)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.core.errors import UserError
@@ -164,6 +164,7 @@ conditions = st.recursive(
 )
 
 
+@settings(deadline=None)  # the first example imports the parser
 @given(conditions, st.lists(rows, min_size=1, max_size=6))
 def test_a_table_and_its_rows_get_the_same_answers(text: str, given_rows: list[dict[str, object]]) -> None:
     where = parse(text)

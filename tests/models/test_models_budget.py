@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.core.protocols import Ask, Reply
-from overproof.core.types import Message, Price
+from overproof.core.types import EndpointOptions, Message, Price
 from overproof.models.budget import LONGEST_ANSWER, OUT_OF_BUDGET, Budgeted, Purse, largest_cost
 from overproof.models.cached import Cached
+from overproof.models.endpoint import Endpoint
 from overproof.models.fake import FakeModel, FaultyServer
 from overproof.models.prices import tokens
 
@@ -148,15 +149,13 @@ def test_an_answer_without_a_limit_is_reserved_at_a_long_one(question: Question)
 
 
 def test_the_run_stops_in_the_middle_over_real_http_with_the_money_kept(
-    tmp_path: Path, options: Callable[..., Any], question: Question
+    options: Callable[..., EndpointOptions], question: Question
 ) -> None:
-    from overproof.models.connect import connect
-
     server, purse, price = FaultyServer(lambda _: "yes"), Purse(0.01), Price(input=10, output=10)
 
     async def play() -> list[Reply]:
-        chosen = options(price=price, at_once=4)
-        async with server.listening() as url, connect(chosen, None, tmp_path / "a.jsonl", purse, url=url) as model:
+        async with server.listening() as url, Endpoint(options(at_once=4), None, price, url=url) as endpoint:
+            model = Budgeted(endpoint, purse, price)
             return await asyncio.gather(
                 *(model.ask(question(f"number {i}", parameters={"max_tokens": 20})) for i in range(300))
             )

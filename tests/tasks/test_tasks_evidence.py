@@ -70,7 +70,7 @@ def test_the_teachers_own_logged_answer_goes_before_one_bought_later() -> None:
     ],
 )
 def test_an_answer_that_cannot_be_used_is_replaced_by_the_one_asked_for(unusable: dict[str, object]) -> None:
-    (row,) = laid_out([request(1, **unusable)], [asked("p1", "login", latency_ms=99.0)])
+    (row,) = laid_out([request(1, **unusable)], [asked("p1", "login", latency_ms=99.0, cost_usd=0.1)])
 
     assert (row["teacher"], row["reference"], row["teacher_latency_ms"]) == ("login", "login", 99.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.core.errors import UserError
@@ -76,6 +76,7 @@ turns = st.builds(
 calls = st.tuples(st.lists(turns, max_size=3), st.dictionaries(st.sampled_from("ab"), st.integers(), max_size=2))
 
 
+@settings(deadline=None)  # the first example imports and builds tables
 @given(
     st.lists(calls, max_size=6),
     st.sampled_from(["last_user", "all", "$.messages[0].content", "$.messages[-1].name", "$.a", "$.messages"]),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.core import tables
@@ -130,6 +130,7 @@ def grouped(units: list[str], seed: str = "s") -> Units:
     return Units.of(evidence(["a"] * len(units), ["a"] * len(units), units), seed)
 
 
+@settings(deadline=None)  # the first example imports and builds tables
 @given(st.lists(st.sampled_from("uvwxyz"), min_size=1, max_size=30), st.randoms())
 def test_means_do_not_depend_on_the_order_of_requests(units: list[str], random: object) -> None:
     values = np.arange(len(units), dtype=float)
@@ -143,6 +144,7 @@ def test_means_do_not_depend_on_the_order_of_requests(units: list[str], random: 
     np.testing.assert_array_equal(straight[1], mixed[1])
 
 
+@settings(deadline=None)  # the first example imports and builds tables
 @given(st.lists(st.sampled_from("uvwxyz"), min_size=1, max_size=30))
 def test_nothing_is_lost_in_grouping(units: list[str]) -> None:
     values = np.arange(len(units), dtype=float)
@@ -152,6 +154,7 @@ def test_nothing_is_lost_in_grouping(units: list[str]) -> None:
     assert len(means) == len(set(units)) == grouped(units).count("all")
 
 
+@settings(deadline=None)  # the first example imports and builds tables
 @given(st.lists(st.sampled_from("uvwxyz"), min_size=1, max_size=30))
 def test_one_request_is_drawn_from_each_unit_and_always_the_same(units: list[str]) -> None:
     drawn = grouped(units).drawn("all")

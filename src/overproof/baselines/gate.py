@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from overproof.core.types import Candidate, Record, Verdict
+from overproof.core.types import Calibration, Candidate, Record, Verdict
 
 _AT_MOST = ("risk", "latency", "cost")
 
@@ -52,12 +52,23 @@ def _won(candidate: Candidate) -> str:
 
 def _why_not(candidate: Candidate) -> str:
     """Return the required promise the candidate misses worst; failed is worse than unproven."""
+    if candidate.calibration.threshold is None:
+        return _uncertified(candidate.calibration)
     missed = [each for each in candidate.verdicts if each.required and each.outcome != "proven"]
     if missed:
         return _told(max(missed, key=_badness))
-    if candidate.calibration.threshold is None:
-        return "no threshold could be certified, so it answers nothing"
     return "not tested" if not candidate.tested else "not proven, though no required promise is missed"
+
+
+def _uncertified(calibration: Calibration) -> str:
+    """Return by how much a baseline that may answer nothing misses the risk it would have to keep."""
+    if not calibration.curve:
+        return "it has nothing to say"
+    best = min(calibration.curve, key=lambda point: point.risk)
+    return (
+        f"wrong in {best.risk:.1%} of what it would answer ({best.coverage:.0%} of requests), "
+        f"where {calibration.alpha:g} is tolerated, so it may answer nothing"
+    )
 
 
 def _badness(verdict: Verdict) -> tuple[bool, float]:

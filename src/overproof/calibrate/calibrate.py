@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -32,6 +32,7 @@ def calibrate(
     options: CalibrateOptions,
     seed: str,
     unroutable: Collection[str] = (),
+    tune_by_slice: Mapping[str, NDArray[np.floating]] | None = None,
     temperature: float = 1.0,
 ) -> Calibration:
     """Return when `candidate` may answer, so that its error rate among the answered stays at or below `alpha`.
@@ -40,7 +41,8 @@ def calibrate(
     `delta`. They are about units: pick a unit, then one of its requests (of the slice, for a slice). `tune_confidence`,
     0 where it had nothing to say, fixes the grid; one that always says the same gets a grid of one point. `unroutable`
     names critical slices that cannot be recognised before answering (those over `label`): all of them are certified, or
-    nothing is.
+    nothing is. `tune_by_slice` are the confidences of `tune` in each critical slice: where a slice is harder than the
+    rest, its sequence of tests must know, or it starts where too little is answered to prove anything.
 
     Raises:
         TypeError: `evidence` is not the calibrate split.
@@ -65,6 +67,7 @@ def calibrate(
         delta=delta,
         start_units=options.start_units,
         unroutable=frozenset(unroutable),
+        tune_by_slice={name: np.asarray(own, dtype=np.float64) for name, own in (tune_by_slice or {}).items()},
     )
     routed = route(scored, choice.threshold, choice.always_teacher)
     rows = drawn.rows["all"]

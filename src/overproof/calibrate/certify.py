@@ -30,10 +30,12 @@ Mask = NDArray[np.bool_]
 
 SPREAD = 12
 """Thresholds that the Bonferroni half tests."""
+ENOUGH = 20
+"""Confidences of `tune` in a slice that say something about it."""
 START, SLICE_START = 0.5, 0.8
-"""Share of the units expected to be answered where the fixed sequence starts, if that is fewer than `start_units`: of all
-traffic, and of a critical slice. Slices are small and start leniently; from half, good ones were kept a third less often
-in simulation (300 worlds each, 800 units, slices of 12 to 15 %)."""
+"""Share of the units expected to be answered where the fixed sequence starts, if that is fewer than `start_units`: of
+all traffic, and of a critical slice. Slices are small and start leniently; from half, good ones were kept a third less
+often in simulation (300 worlds each, 800 units, slices of 12 to 15 %)."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class Certifier:
 
     drawn: Drawn
     grid: Floats
-    tune_share: Floats
-    """Share of `tune` that reaches each threshold of the grid."""
+    tune_share: Mapping[str, Floats]
+    """For `all` and each critical slice: share of `tune` that reaches each threshold of the grid."""
     alpha: float
     delta: float
     start_units: int
@@ -148,7 +150,7 @@ class Certifier:
         units = len(self.drawn.rows[name])
         least = binomial.least_units(self.alpha, level / 2)
         start = min(self.start_units, max(least, units * (START if name == "all" else SLICE_START)))
-        return certified(p, units * self.tune_share, start, least, level)
+        return certified(p, units * self.tune_share[name], start, least, level)
 
     def counts(self, name: str, excluded: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return answered units and errors among them at every threshold."""
@@ -191,20 +193,25 @@ def choose(
     delta: float,
     start_units: int,
     unroutable: frozenset[str] = frozenset(),
+    tune_by_slice: Mapping[str, Floats] | None = None,
 ) -> Choice:
     """Return the certified threshold and exclusions that answer the most of all requests.
 
     For every claim made about the result (overall, each critical slice not in `always_teacher`) the chance that its
     true error rate exceeds `alpha` is at most `delta`. Units are independent draws; `grid` comes from `tune`. A slice
     in `unroutable` cannot be left to the teacher, for no request shows that it is in it before it is answered: no
-    threshold is chosen at which it is not certified.
+    threshold is chosen at which it is not certified. `tune_by_slice` are the confidences of `tune` in each slice, from
+    which the place is taken where a slice's sequence starts; all of `tune` stands in where they are fewer than 20.
     """
     critical = [name for name in drawn.rows if name != "all"]
     least = binomial.least_units(alpha, delta / 2)
     small = frozenset(name for name in critical if name not in unroutable and len(drawn.rows[name]) < least)
     routable = tuple(name for name in critical if name not in small and name not in unroutable)
-    tuned = np.sort(tune_confidence)
-    reach = 1.0 - np.searchsorted(tuned, grid, side="left") / max(len(tuned), 1)
+    tuned = {name: (tune_by_slice or {}).get(name, tune_confidence) for name in drawn.rows}
+    reach = {
+        name: _reach(own if name != "all" and len(own) >= ENOUGH else tune_confidence, grid)
+        for name, own in tuned.items()
+    }
     certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small)
     forced = tuple(name for name in critical if name in unroutable)
     pairs = list(certifier.options(forced)) if len(grid) else []
@@ -215,6 +222,10 @@ def choose(
     t, out = pairs[int(np.argmax(coverage))]
     left = tuple(name for name in critical if name in out | small)
     return Choice(float(grid[t]), left, _claims(certifier, critical, t, out))
+
+
+def _reach(tune_confidence: Floats, grid: Floats) -> Floats:
+    return 1.0 - np.searchsorted(np.sort(tune_confidence), grid, side="left") / max(len(tune_confidence), 1)
 
 
 def _answers(drawn: Drawn, threshold: float, excluded: frozenset[str]) -> int:

@@ -6,7 +6,6 @@ import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 from typing import IO, cast
@@ -32,7 +31,8 @@ def expand(pattern: str, root: Path) -> list[Path]:
         return [whole]
     if whole.is_dir():
         raise UserError(f"logs: {pattern!r} is a folder; name its files, such as '{pattern.rstrip('/')}/*.jsonl'")
-    found = sorted(path for path in map(Path, glob(str(whole), recursive=True)) if path.is_file())
+    matches = glob(str(whole), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern, and hidden files
+    found = sorted(path for path in map(Path, matches) if path.is_file())
     if not found:
         raise UserError(f"logs: no file matches {pattern!r} in {root.resolve()}; check the path in overproof.toml")
     return found
@@ -51,7 +51,9 @@ def open_log(path: Path) -> IO[bytes]:
         raise UserError(f"logs: cannot open {path}: {wrong.strerror}") from wrong
     magic = file.peek(4)[:4]
     if magic.startswith(GZIP):
-        return _buffered(_Unpacked(file, gzip.GzipFile(fileobj=file)))
+        return _buffered(
+            _Unpacked(file, cast("IO[bytes]", gzip.GzipFile(fileobj=file)))
+        )  # same protocol, its own class
     if magic == ZSTD:
         return _buffered(_Unpacked(file, _zstd(file)))
     return file
@@ -84,7 +86,7 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader hands a memoryview
         try:
             data = self._inner.read(len(buffer))
-        except (EOFError, zlib.error, gzip.BadGzipFile, *_zstd_faults()) as tear:
+        except _faults() as tear:
             raise Torn(f"{tear}") from tear
         buffer[: len(data)] = data
         return len(data)
@@ -106,18 +108,17 @@ def _zstd(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", _ZstdFrames(file))  # only `read` is asked of it
 
 
-def _zstd_faults() -> Iterable[type[Exception]]:
+def _faults() -> tuple[type[Exception], ...]:
+    """Return every way in which a compressed file says that it is damaged."""
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdError
-
-        return (ZstdError,)
-    import zstandard
-
-    return (zstandard.ZstdError,)
+    else:
+        from zstandard import ZstdError
+    return (EOFError, zlib.error, gzip.BadGzipFile, ZstdError)
 
 
 class _ZstdFrames:
-    """Frames of zstd, one after another. The package's own stream ends in silence where a file is cut; this does not."""
+    """Frames of zstd, one after another. The package's own stream ends in silence where a file is cut; not this one."""
 
     def __init__(self, file: IO[bytes]) -> None:
         import zstandard

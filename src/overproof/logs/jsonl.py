@@ -77,7 +77,7 @@ def _lines(stream: IO[bytes], longest: int) -> Iterator[bytes]:
 
 
 def _second_look(line: bytes) -> object:
-    """Decode what a strict parser refuses but producers really write: a BOM, NaN, raw tabs, halves of surrogates, cp1252.
+    """Decode what a strict parser refuses but producers really write: a BOM, NaN, raw tabs, half surrogates, cp1252.
 
     The value is written once more and parsed strictly, so that nothing downstream meets what UTF-8 cannot hold.
     """

@@ -13,15 +13,19 @@ from overproof.logs.rows import BadRow, Row
 REQUEST = ("request", "request_body", "body")
 RESPONSE = ("response", "response_body")
 NOT_PARAMETERS = frozenset(
-    ("messages", "prompt", "model", "user", "metadata", "store", "stream", "stream_options", "safety_identifier")
-    + ("service_tier", "prompt_cache_key", "prompt_cache_retention", "timeout", "headers", "extra_headers")
-    + ("api_key", "api_base", "api_version", "base_url")
+    {
+        *("messages", "prompt", "model", "user", "metadata", "store", "stream", "stream_options", "safety_identifier"),
+        *("service_tier", "prompt_cache_key", "prompt_cache_retention", "timeout", "headers", "extra_headers"),
+        *("api_key", "api_base", "api_version", "base_url"),
+    }
 )
 """Fields of a request that cannot change the answer, and the client's own settings, keys among them: never kept."""
 PARAMETERS = frozenset(
-    ("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "n", "tools", "tool_choice")
-    + ("response_format", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs")
-    + ("reasoning_effort", "verbosity", "parallel_tool_calls", "functions", "function_call")
+    {
+        *("temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "seed", "n", "tools", "tool_choice"),
+        *("response_format", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs"),
+        *("reasoning_effort", "verbosity", "parallel_tool_calls", "functions", "function_call"),
+    }
 )
 """Fields that can, where the request's own are mixed with the row's."""
 OWN = PARAMETERS | {*REQUEST, *RESPONSE, "messages", "method", "url", "object", "stream", "store"}

@@ -75,7 +75,10 @@ def read(
         excerpts = [redact.excerpt(each) for each in set_aside["excerpt"]]
         set_aside = set_aside.with_columns(excerpt=pl.Series(excerpts, dtype=pl.String))
     summary = LogSummary(
-        files=by_file, reasons=_reasons(set_aside), redacted=masked, gold=exchanges["gold"].is_not_null().sum()
+        files=by_file,
+        reasons=_reasons(set_aside),
+        redacted=masked,
+        gold=exchanges.height - exchanges["gold"].null_count(),
     )
     return Logged(exchanges, set_aside, summary)
 

@@ -57,9 +57,7 @@ class Masks:
             self._clean.add(text)
         return text
 
-    def _replace(
-        self, text: str, kind: str, finder: Callable[[str], Any], found: set[str]
-    ) -> str:
+    def _replace(self, text: str, kind: str, finder: Callable[[str], Any], found: set[str]) -> str:
         spans = sorted(finder(text))
         if not spans:
             return text
@@ -108,7 +106,7 @@ def redact_table(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]
 
 
 def excerpt(text: str, length: int = 160) -> str:
-    """Return the first characters of a row's raw text, masked; JSON's escapes are undone first, for they hide things."""
+    """Return the first characters of a row's raw text, masked; JSON's escapes are undone first: they hide things."""
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
     plain = re.sub(r"\\[nrt]", " ", plain).encode("utf-8", "replace").decode()
     (masked,), _ = redact_record([plain])

@@ -118,9 +118,7 @@ def strings(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         return {} if value is None or value == "" else {"metadata": text(value) or ""}
     return {
-        key: found
-        for key, item in value.items()
-        if (found := item if type(item) is str else text(item)) is not None
+        key: found for key, item in value.items() if (found := item if type(item) is str else text(item)) is not None
     }
 
 

@@ -26,14 +26,14 @@ def key(identity: str, ask: Ask, send_metadata: Collection[str] | None = None) -
     `send_metadata` are the metadata keys that reach the model; None when all do.
     """
     metadata = ask.metadata if send_metadata is None else wire.sendable(ask.metadata, send_metadata)
-    rest = _sorted((ask.sample, metadata, ask.messages))
-    return digest(identity, _canonical(_encode(ask.parameters)), rest)
+    parameters = _canonical(_encode(ask.parameters))
+    return digest(_sorted((identity, parameters, ask.sample, metadata, ask.messages)))
 
 
 @lru_cache(maxsize=1024)
-def _canonical(encoded: bytes) -> bytes:
+def _canonical(encoded: bytes) -> msgspec.Raw:
     """Return the one spelling of parameters: 0.0 is 0, order is no matter. Few different ones stand in many asks."""
-    return canonical(msgspec.json.decode(encoded))
+    return msgspec.Raw(canonical(msgspec.json.decode(encoded)))
 
 
 class Cached:

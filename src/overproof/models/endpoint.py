@@ -75,6 +75,7 @@ class Endpoint:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),  # the gate limits
             headers=headers,
+            skip_auto_headers=("Accept", "Accept-Encoding"),  # answers are short: zipping them costs more than it saves
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._options.timeout_s),
             trust_env=self._url.host not in _LOOPBACK,  # companies have proxies

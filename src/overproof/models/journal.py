@@ -16,7 +16,7 @@ from overproof.core.protocols import Reply
 from overproof.core.types import Record
 
 
-class Entry(Record, omit_defaults=True, forbid_unknown_fields=False):
+class Entry(Record, omit_defaults=True, forbid_unknown_fields=False, gc=False):
     """One answer and what it cost when it was bought. A later version may have kept more of it."""
 
     key: str

@@ -21,6 +21,8 @@ from overproof.models.replay import Recording, serve
 from overproof.pipeline.project import Project
 
 REPLAY = "replay:"
+NOWHERE = "http://127.0.0.1/v1"
+"""Where a model is said to be that is only looked up, never asked."""
 
 
 def key_for(options: EndpointOptions, what: str) -> str | None:
@@ -63,7 +65,7 @@ def spent(project: Project) -> float:
 
 def kept(project: Project, options: EndpointOptions) -> Cached:
     """Return the answers bought from this model so far, to look up without asking anybody."""
-    return _kept(project, options, Endpoint(options, None, None))
+    return _kept(project, options, Endpoint(options, None, None, url=NOWHERE))
 
 
 def _kept(project: Project, options: EndpointOptions, model: Model) -> Cached:

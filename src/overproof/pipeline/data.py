@@ -5,15 +5,21 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from overproof.core.errors import NotEnoughData
 from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
+from overproof.models.prices import BYTES_PER_TOKEN
+from overproof.pipeline.asking import known_price
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.task import task_of
 from overproof.prompts.build import build
+from overproof.proof.ledger import family_levels, spent
 from overproof.proof.power import suggest_n_max
+
+TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on an estimate, one token for 3.5 bytes"
 
 
 def make_logs(project: Project, making: Making, listen: Listener) -> None:
@@ -47,22 +53,50 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
         remembered=remembered,
         read=task_of(contract).read,
     )
-    summary = msgspec.structs.replace(built.summary, n_max=contract.proof.n_max or _n_max(project, built.requests))
+    asked, estimated = with_tokens(built.requests, built.prompts)
+    _refuse_unpriced(project, asked)
+    notes = (*built.summary.notes, *((TOKENS_ESTIMATED.format(n=estimated),) if estimated else ()))
+    n_max = contract.proof.n_max or _n_max(project, asked)
+    summary = msgspec.structs.replace(built.summary, n_max=n_max, notes=notes)
     built.prompts.write_parquet(making.folder / "prompts.parquet")
-    built.requests.write_parquet(making.folder / "requests.parquet")
+    asked.write_parquet(making.folder / "requests.parquet")
     built.assignments.write_parquet(making.folder / "assignments.parquet")
     write_json(making.folder / "summary.json", summary)
     write_json(making.folder / "match.json", built.match)
     making.summary = {"prompts": summary.prompts, "units": summary.units, "n_max": summary.n_max}
 
 
+def with_tokens(requests: pl.DataFrame, prompts: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Return the requests with token counts estimated where the log has none, and for how many that was so."""
+    sent = prompts.select(prompt_id="id", sent=pl.col("messages").str.len_bytes() / BYTES_PER_TOKEN)
+    rows = requests.join(sent, on="prompt_id", how="left", maintain_order="left")
+    answered = pl.col("answer").str.len_bytes() / BYTES_PER_TOKEN
+    filled = rows.with_columns(
+        input_tokens=pl.coalesce("input_tokens", pl.col("sent").ceil().cast(pl.Int64)),
+        output_tokens=pl.coalesce("output_tokens", answered.ceil().cast(pl.Int64)),
+    )
+    return filled.drop("sent"), requests["input_tokens"].null_count()
+
+
+def _refuse_unpriced(project: Project, requests: pl.DataFrame) -> None:
+    """A saving cannot be proven where nobody knows what the teacher costs: say so before anything is bought."""
+    teacher = project.contract.teacher
+    if known_price(teacher) is None and requests["cost_usd"].null_count() == requests.height:
+        raise NotEnoughData(
+            f"what {teacher.model!r} costs is not known: neither the logs nor the price library say; write "
+            "`price = { input = ..., output = ... }` (dollars per million tokens) under [teacher] in overproof.toml"
+        )
+
+
 def _n_max(project: Project, requests: pl.DataFrame) -> int:
-    """Choose n_max from the training window alone, before anything of the evaluation window is scored."""
+    """Choose n_max from the training window's unit sizes and the number of test units, before anything is scored."""
     contract = project.contract
     counts = requests.filter(pl.col("window") == "training").group_by("unit").len()["len"].to_numpy()
     bar = max((bar.at_least for bar in contract.bars if bar.at_least is not None), default=0.9)
     halfway = (1 + bar) / 2  # what a system worth releasing may be expected to reach
-    return suggest_n_max(counts, bar, 1 - contract.proof.confidence, halfway)
+    level = family_levels(spent(1 - contract.proof.confidence, 1)).students
+    units = requests.filter(pl.col("split") == "test")["unit"].n_unique()
+    return suggest_n_max(counts, bar, level, halfway, units)
 
 
 # What the other stages read:

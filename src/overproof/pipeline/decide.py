@@ -23,6 +23,7 @@ from overproof.pipeline.task import task_of
 from overproof.proof.ledger import family_levels
 from overproof.release import ledger
 from overproof.release.folder import write_release
+from overproof.release.ledger import Permit
 from overproof.release.settle import settle
 from overproof.report.story import Shown
 
@@ -39,6 +40,7 @@ def make_baselines(project: Project, making: Making, listen: Listener) -> None:
     judge.write_calibrated(making, contenders)
     write_json(making.folder / "candidates.json", found)
     write_json(making.folder / "gate.json", verdict)
+    write_json(making.folder / "permit.json", granted)
     making.summary = {"proven": verdict.winner}
 
 
@@ -58,6 +60,7 @@ def make_evaluate(project: Project, making: Making, listen: Listener) -> None:
     level = family_levels(granted.level).students
     found = judge.judged(project, project.folder("students"), contenders, granted, family="student", level=level)
     write_json(making.folder / "candidates.json", found)
+    write_json(making.folder / "permit.json", granted)
     making.summary = {"proven": [each.name for each in found if each.proven]}
 
 
@@ -66,7 +69,7 @@ def make_release(project: Project, making: Making, listen: Listener) -> None:
     listen.step("release", "settling")
     past_gate = stopped_at_gate(project)  # a run only comes here because it was told to go on
     baselines = () if past_gate else _candidates(project, "baselines")
-    settled = settle(baselines, _candidates(project, "evaluate"), judge.permit(project))
+    settled = settle(baselines, _candidates(project, "evaluate"), _permit(project, "evaluate"))
     if settled.outcome == "released":
         settled = _write_release(project, settled)
     write_json(making.folder / "decision.json", settled)
@@ -96,7 +99,7 @@ def _write_release(project: Project, settled: Decision) -> Decision:
 def decision(project: Project) -> Decision:
     """Return how this run ends."""
     if stopped_at_gate(project) and not project.fresh("release"):
-        return settle(_candidates(project, "baselines"), (), judge.permit(project))
+        return settle(_candidates(project, "baselines"), (), _permit(project, "baselines"))
     return msgspec.json.decode((project.folder("release") / "decision.json").read_bytes(), type=Decision)
 
 
@@ -109,6 +112,11 @@ def candidates(project: Project) -> tuple[Candidate, ...]:
 def _candidates(project: Project, stage: str) -> tuple[Candidate, ...]:
     path = project.folder(stage) / "candidates.json"
     return msgspec.json.decode(path.read_bytes(), type=tuple[Candidate, ...])
+
+
+def _permit(project: Project, stage: str) -> Permit:
+    """Return the terms on which the stage read the test."""
+    return msgspec.json.decode((project.folder(stage) / "permit.json").read_bytes(), type=Permit)
 
 
 def gate_sentence(project: Project) -> str:
@@ -130,7 +138,11 @@ def ledger_lines(project: Project) -> tuple[str, ...]:
     for line in ledger.load(project.ledger).entries:
         ended = line.outcome.replace("_", " ") if line.outcome else "being taken"
         told[line.decision] = f"{line.decision}. {line.at:%Y-%m-%d}: error probability {line.level:.4g}, {ended}"
-    return tuple(told.values())
+    return (*told.values(), f"This run: {_granted(project).reason}")
+
+
+def _granted(project: Project) -> Permit:
+    return _permit(project, "evaluate" if project.fresh("evaluate") else "baselines")
 
 
 def differing(project: Project, candidate: Candidate, inputs: pl.DataFrame, limit: int) -> Iterator[Shown]:

@@ -50,8 +50,7 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
     folder = Path(name)
     if (folder / FILE).exists():
         raise UserError(f"{folder / FILE} is there already: name another folder, or mend that file")
-    source = LogSource(path=os.path.relpath(Path(logs).absolute(), folder.absolute()))
-    exchanges = _of_task(read((source,), folder, PrivacyOptions(), None).exchanges, where)
+    exchanges = _of_task(read((LogSource(path=logs),), Path(), PrivacyOptions(), None).exchanges, where)
     found = _most_frequent(exchanges)
     answers = exchanges.filter(_answered_by(teacher or found))["answer"]
     model = teacher or found or UNNAMED
@@ -67,7 +66,7 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
     has_gold = exchanges["gold"].is_not_null().any()
     text = contract_text(
         folder.name,
-        source.path,
+        os.path.relpath(Path(logs).absolute(), folder.absolute()),
         model,
         labels=labels,
         where=where,

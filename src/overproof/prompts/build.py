@@ -47,6 +47,7 @@ def build(
     teacher: frozenset[str],
     options: PromptsOptions,
     slices: Sequence[SliceOptions],
+    *,
     remembered: pl.DataFrame | None = None,
     read: Callable[[str | None], Reading] | None = None,
 ) -> PromptSet:
@@ -74,7 +75,7 @@ def build(
     return PromptSet(
         prompts=_prompts(rows),
         requests=rows.select(list(schema(Request))),
-        summary=summarise(rows, exchanges.height, joined, windows, dealt, decidable),
+        summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable),
         match=match(rows, _labels(rows, read), options.seed),
         assignments=dealt.assignments,
     )

@@ -37,8 +37,9 @@ def join(requests: pl.DataFrame, unit: Iterable[Key] | Literal["auto"]) -> Joine
     """Return the unit of each request.
 
     `requests` has `prompt_id`, `near_duplicate` (the cluster of its input), `conversation` and `user` (both may be
-    null). Requests of one prompt always share a unit. With `auto` all keys join, unless one unit would then hold more
-    than `MOST` of all requests: users are left out first, conversations next.
+    null). Requests of one prompt always share a unit. With `auto` all keys join, unless that makes one unit hold more
+    than `MOST` of all requests: users are left out first, conversations next. (Where one text alone is that frequent,
+    what counts is whether a key makes its unit larger.)
     """
     known = [key for key in KEYS if requests[key].null_count() < len(requests)]
     left_out: dict[str, str] = {key: "the logs do not say" for key in KEYS if key not in known}
@@ -47,8 +48,9 @@ def join(requests: pl.DataFrame, unit: Iterable[Key] | Literal["auto"]) -> Joine
         left_out |= {key: "prompts.unit leaves it out" for key in known if key not in wanted}
         return _joined(requests, wanted, left_out)
     joined = _joined(requests, known, left_out)
+    most = max(MOST, _joined(requests, ["near_duplicate"], {}).largest)
     for key in PERCOLATES:
-        if joined.largest > MOST and key in joined.by:
+        if joined.largest > most and key in joined.by:
             left_out = left_out | {key: _why(key, joined)}
             joined = _joined(requests, [each for each in joined.by if each != key], left_out)
     return joined

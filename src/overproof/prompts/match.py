@@ -28,10 +28,10 @@ EVERY_REQUEST = ("all", "new", "repeat")
 def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -> Match:
     """Compare the prompt set (train and tune) with live traffic (the evaluation window, whole).
 
-    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer by request id; requests
-    without one do not count where labels are compared, and None leaves that dimension out. Total variation is held
-    against its 95th percentile when whole units are dealt to the two sides at random; the interval around the AUC is
-    asymptotic, clustered by unit.
+    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer by request id; a
+    request without one does not count where labels are compared, and None leaves that dimension out. Total variation is
+    held against its 95th percentile when whole units are dealt to the two sides at random; the interval around the AUC
+    is asymptotic, clustered by unit.
     """
     live = requests["window"] == "evaluation"
     both = requests.with_columns(live=live).filter(pl.col("live") | pl.col("split").is_in(["train", "tune"]))
@@ -71,10 +71,11 @@ def _slice_combinations(slices: pl.Series) -> pl.Series:
 
 
 def _length_bins(length: pl.Series) -> pl.Series:
-    """Return the fifth of all requests that each one's length falls into, as text."""
+    """Return the fifth of all requests that each one's length falls into, as text that sorts by length."""
     edges = sorted({int(length.quantile(i / LENGTH_BINS, "nearest") or 0) for i in range(1, LENGTH_BINS)})
     names = [f"up to {edge}" if i == 0 else f"{edges[i - 1] + 1} to {edge}" for i, edge in enumerate(edges)]
-    return length.cut(edges, labels=[*names, f"over {edges[-1]}"]).cast(pl.String).alias("length")
+    bins = pl.Series("length", [*names, f"over {edges[-1]}"])
+    return bins.gather(np.searchsorted(edges, length.to_numpy())).cast(pl.Enum(bins))
 
 
 def _rows(dimensions: pl.DataFrame, live: NDArray[np.bool_], units: pl.Series, seed: str) -> list[MatchRow]:
@@ -105,7 +106,8 @@ def _rows(dimensions: pl.DataFrame, live: NDArray[np.bool_], units: pl.Series, s
 def _shares(counts: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:
     """Turn counts into shares within each dimension; the last axis runs over the values of all dimensions."""
     totals = np.repeat(np.add.reduceat(counts, begins[:-1], axis=-1), np.diff(begins), axis=-1)
-    return counts / np.maximum(totals, 1)
+    shares: NDArray[np.float64] = counts / np.maximum(totals, 1)
+    return shares
 
 
 def _distances(differences: NDArray[np.float64], begins: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -32,9 +32,9 @@ def deal(requests: pl.DataFrame, options: PromptsOptions, remembered: pl.DataFra
     """Deal requests (`id`, `unit`, `window`) to splits, each window's units whole.
 
     A remembered request keeps its split and counts for that split's window, whatever its time: what was once judged
-    upon is never learned from. New requests of a unit follow what is remembered of it in their window. Where units merged
-    and both splits of a window meet in one, `test` stays rather than `calibrate`, and `train` rather than `tune`;
-    the other side is dropped: its split is null.
+    upon is never learned from. New requests of a unit follow what is remembered of it in their window. Where units
+    merged and both splits of a window meet in one, `test` stays rather than `calibrate`, and `train` rather than
+    `tune`; the other side is dropped: its split is null.
     """
     known = _memory(remembered)
     rows = requests.select("id", "unit", timed="window").join(

@@ -19,7 +19,13 @@ SPLITS = ("train", "tune", "calibrate", "test")
 
 
 def summarise(
-    rows: pl.DataFrame, exchanges: int, joined: Joined, windows: Windows, dealt: Dealt, slices: Sequence[SliceOptions]
+    rows: pl.DataFrame,
+    exchanges: int,
+    joined: Joined,
+    windows: Windows,
+    dealt: Dealt,
+    *,
+    slices: Sequence[SliceOptions],
 ) -> PromptSummary:
     """Return what the prompt set is made of; `rows` are its requests, out of `exchanges` in the logs."""
     per_split = {name: rows.filter(split=name) for name in SPLITS}

@@ -47,6 +47,10 @@ class Entry(Record):
     """Error probability it may spend."""
     exploratory: bool = False
     """It was permitted to look only."""
+    reason: str = ""
+    """Why, as the permit said."""
+    fresh: bool = False
+    """Whether no decision had read any of the units before."""
     read: tuple[str, ...] = ()
     """Digests of units and requests it reads; in its first line only."""
     outcome: Result | None = None
@@ -89,7 +93,7 @@ class Ledger(Record):
         usable = _without(marks, closing)
         looks = [each for each in decisions if each not in closing and not usable["mark"].is_in(each.read).not_().all()]
         left = delta - sum(each.level for each in looks)
-        if usable.height and left <= 0:
+        if usable.height and left <= 1e-9 * delta:  # beyond rounding
             usable, looks, left = _without(usable, looks), [], delta
         if not usable.height:
             return _looking(marks, _why_closed(closing, promises), delta)
@@ -112,6 +116,8 @@ class Ledger(Record):
             promises=promises,
             level=permit.level,
             exploratory=permit.exploratory,
+            reason=permit.reason,
+            fresh=permit.fresh,
             read=tuple(marks.unique().sort()),
             at=at,
         )
@@ -137,6 +143,8 @@ def concluded(reading: Entry, outcome: Result, at: datetime, *, shown: bool) -> 
         promises=reading.promises,
         level=reading.level,
         exploratory=reading.exploratory,
+        reason=reading.reason,
+        fresh=reading.fresh,
         outcome=outcome,
         shown=shown,
         at=at,
@@ -197,8 +205,9 @@ def _without(marks: pl.DataFrame, decisions: Sequence[Entry]) -> pl.DataFrame:
 
 def _same(again: Entry, marks: pl.DataFrame) -> Permit:
     units = marks.filter(pl.col("mark").is_in(again.read))["unit"].unique().sort()
-    reason = "this very question was asked before: it gets the same level and the same answer"
-    return Permit(level=again.level, exploratory=again.exploratory, reason=reason, units=tuple(units), fresh=False)
+    return Permit(
+        level=again.level, exploratory=again.exploratory, reason=again.reason, units=tuple(units), fresh=again.fresh
+    )
 
 
 def _looking(marks: pl.DataFrame, reason: str, delta: float) -> Permit:

@@ -94,7 +94,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
         Markup('<circle class="dot" cx="{}" cy="{}" r="{:.1f}"><title>{}</title></circle>').format(
             x(each.confidence),
             y(each.accuracy),
-            2.5 + 5 * math.sqrt(each.n / most),
+            2 + 4 * math.sqrt(each.n / most),
             f"confidence {percent(each.confidence)}: {percent(each.accuracy)} right, n = {count(each.n)}",
         )
         for each in filled

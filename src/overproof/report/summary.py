@@ -53,12 +53,12 @@ def _parts(story: Story, page: str, width: int) -> Iterator[RenderableType]:
     yield _text("")
     yield _facts([*_data(story), ("gate", story.gate)])
     yield _text("")
-    yield _candidates(story)
+    yield _candidates(story, width)
     if story.withheld:
         yield from _wrapped(story.withheld, width, 2, "yellow")
     if story.lead is not None and story.lead.slices:
         yield _text("")
-        yield _slices(story, story.lead)
+        yield _slices(story, story.lead, width)
     yield _text("")
     steps = sentences.next_steps(story)[:2]
     told = [*_money(story), *(("next", step) for step in steps)]
@@ -108,27 +108,28 @@ def _money(story: Story) -> Iterator[tuple[str, str]]:
         yield "economics", costs
 
 
-def _candidates(story: Story) -> RenderableType:
+def _candidates(story: Story, width: int) -> RenderableType:
     rows: list[tuple[Text, ...]] = []
     for each in story.candidates[:MOST_ROWS]:
         row, bar = words.find_slice(each), words.find_verdict(each, "bar")
         standing = words.standing(each)
+        marked = ", exploratory" if words.exploratory(each) else ""
         rows.append(
             (
                 _text(each.name, "bold" if each.name == story.decision.winner else ""),
-                _text(words.percent(row.answered) if row else words.NONE),
+                _text(f"{words.SYMBOLS[standing]} {standing}{marked}", _STYLES[standing]),
                 _text(words.interval(row.system) if row else words.NONE),
                 _text(words.bar(bar) if bar else words.NONE),
+                _text(words.percent(row.answered) if row else words.NONE),
                 _text(words.dollars(each.economics.blended_per_1k) if each.economics else words.NONE),
                 _text(words.size(each.size_bytes)),
-                _text(f"{words.SYMBOLS[standing]} {standing}", _STYLES[standing]),
             )
         )
-    columns = ("candidate", "answers itself", "accuracy", "bar", "per 1,000", "size", "verdict")
-    return _table(columns, rows, len(story.candidates), "candidate")
+    columns = ("candidate", "verdict", "accuracy", "bar", "answers itself", "per 1,000", "size")
+    return _table(columns, rows, len(story.candidates), "candidate", width)
 
 
-def _slices(story: Story, lead: Candidate) -> RenderableType:
+def _slices(story: Story, lead: Candidate, width: int) -> RenderableType:
     groups = interval_groups(story)
     rows: list[tuple[Text, ...]] = []
     for group in groups[:MOST_ROWS]:
@@ -137,45 +138,43 @@ def _slices(story: Story, lead: Candidate) -> RenderableType:
         rows.append(
             (
                 _text(group.slice),
-                _text(f"{words.count(result.requests)} in {words.count(result.units)}" if result else words.NONE),
+                _stands(verdict, width, left=result is not None and result.always_teacher),
                 _text(words.interval(row.estimate)),
                 _text(words.bar(verdict) if verdict else words.NONE),
-                _stands(verdict, left=result is not None and result.always_teacher),
+                _text(f"{words.count(result.requests)} in {words.count(result.units)}" if result else words.NONE),
             )
         )
-    columns = (f"{lead.name} on", "in units", "accuracy", "bar", "verdict")
-    return _table(columns, rows, len(groups), "slice")
+    columns = (f"{lead.name} on", "verdict", "accuracy", "bar", "in units")
+    return _table(columns, rows, len(groups), "slice", width)
 
 
-def _stands(verdict: Verdict | None, *, left: bool) -> Text:
+def _stands(verdict: Verdict | None, width: int, *, left: bool) -> Text:
     """Return a verdict in few words, and whether the teacher answers this slice."""
-    word = "no bar" if verdict is None else f"{words.SYMBOLS[verdict.outcome]} {words.outcome(verdict)}"
-    short = word.removesuffix(" at this rate").replace("about ", "~")
-    return _text(
-        short + (", teacher answers" if left else ""),
-        "dim" if verdict is None else _STYLES[verdict.outcome],
-    )
+    if verdict is None:
+        return _text("no bar, teacher answers" if left else "no bar", "dim")
+    told = verdict.outcome if width < 90 else words.outcome(verdict)
+    short = told.removesuffix(" at this rate").replace("about ", "~")
+    notes = (", exploratory" if verdict.exploratory else "") + (", teacher answers" if left else "")
+    return _text(f"{words.SYMBOLS[verdict.outcome]} {short}{notes}", _STYLES[verdict.outcome])
 
 
-def _table(columns: tuple[str, ...], rows: list[tuple[Text, ...]], n: int, noun: str) -> RenderableType:
-    """Return a table whose first and last column give way when the terminal is narrow; figures never do."""
+def _table(columns: tuple[str, ...], rows: list[tuple[Text, ...]], n: int, noun: str, width: int) -> RenderableType:
+    """Return a table; columns that do not fit are left out from the right, so that no figure is cut."""
     from rich.console import Group
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False, expand=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    taken, shown = 0, 0
     for i, name in enumerate(columns):
-        first, last = i == 0, i == len(columns) - 1
         longest = max([len(name), *(row[i].cell_len for row in rows)])
-        table.add_column(
-            _text(name),
-            no_wrap=True,
-            overflow="ellipsis",
-            width=None if last else min(longest, 24) if first else longest,
-            min_width=8,
-            ratio=1 if last else None,
-        )
+        room = min(longest, 24) if i == 0 else longest
+        taken += room + 2
+        if i > 1 and taken > width:
+            break
+        table.add_column(_text(name), no_wrap=True, overflow="ellipsis", width=room)
+        shown += 1
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:shown])
     rest = _text(f"and {words.many(n - MOST_ROWS, f'more {noun}')} in the report", "dim")
     return Group(table, rest) if n > MOST_ROWS else table
 

@@ -53,11 +53,10 @@ def percent(share: float | None) -> str:
     """Return a share as a percentage with one decimal; tiny and nearly whole shares are not rounded away."""
     if share is None or math.isnan(share):
         return NONE
-    if 0 < share < 0.0005:
+    text = f"{100 * share:.1f}%"
+    if text == "0.0%" and share > 0:
         return "<0.1%"
-    if 0.9995 < share < 1:
-        return ">99.9%"
-    return f"{100 * share:.1f}%"
+    return ">99.9%" if text == "100.0%" and share < 1 else text
 
 
 def exactly(share: float) -> str:
@@ -66,10 +65,12 @@ def exactly(share: float) -> str:
 
 
 def dollars(amount: float | None) -> str:
-    """Return dollars; below one, enough digits to see the first two."""
+    """Return dollars; below one, enough digits to see the first two. What is smaller than any price is called so."""
     if amount is None or not math.isfinite(amount):
         return NONE
     sign, size = (MINUS if amount < 0 else ""), abs(amount)
+    if 0 < size < 0.0001:
+        return f"<{sign}$0.0001"
     if size == 0 or size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.{max(2, 1 - math.floor(math.log10(size)))}f}"
@@ -85,9 +86,11 @@ def many(n: float, noun: str) -> str:
     return f"{count(n)} {noun}{'' if round(n) == 1 else 's'}"
 
 
-def signed(number: float) -> str:
-    """Return a number with its sign and one decimal."""
-    return f"{number:+.1f}".replace("-", MINUS)
+def margin(errors: float | None) -> str:
+    """Return a margin in standard errors; a dash where it stands for none at all (nothing was answered)."""
+    if errors is None or not abs(errors) < 1e6:
+        return NONE
+    return f"{errors:+.1f}".replace("-", MINUS)
 
 
 def size(n_bytes: int | None) -> str:
@@ -102,7 +105,11 @@ def size(n_bytes: int | None) -> str:
 
 def milliseconds(ms: float | None) -> str:
     """Return a duration given in milliseconds."""
-    return NONE if ms is None or not math.isfinite(ms) else f"{ms:,.3g} ms" if ms < 1000 else f"{ms:,.0f} ms"
+    if ms is None or not math.isfinite(ms):
+        return NONE
+    if 0 < ms < 0.01:
+        return "<0.01 ms"
+    return f"{ms:,.2f} ms" if 0 < ms < 10 else f"{ms:,.0f} ms"
 
 
 # --- promises and estimates -------------------------------------------------------------------------------------------
@@ -131,7 +138,8 @@ def _edge(amount: float, kind: Quantity, *, up: bool) -> str:
     if not math.isfinite(amount):
         return ("+" if amount > 0 else MINUS) + "∞" if not math.isnan(amount) else NONE
     scale = 100 if kind in ("share", "points") else 1
-    digits = 4 if kind == "usd" and abs(amount) < 0.1 else 2 if kind == "usd" else 1
+    digits = 1 if scale == 100 or (kind == "ms" and abs(amount) >= 10) else 2
+    digits = 4 if kind == "usd" and 0 < abs(amount) < 0.1 else digits
     step = 10**digits
     raw = amount * scale * step
     whole = math.ceil(raw - 1e-7) if up else math.floor(raw + 1e-7)
@@ -156,7 +164,7 @@ def bar(verdict: Verdict) -> str:
         return f"{sign} {exactly(verdict.bar)}"
     if kind == "points":
         return f"{sign} {100 * verdict.bar:+.6g} points".replace("-", MINUS)
-    return f"{sign} {milliseconds(verdict.bar) if kind == 'ms' else dollars(verdict.bar)}"
+    return f"{sign} {f'{verdict.bar:g} ms' if kind == 'ms' else dollars(verdict.bar)}"
 
 
 def metric(verdict: Verdict) -> str:

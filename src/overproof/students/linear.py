@@ -75,4 +75,6 @@ class Linear(Record):
 def _check_sizes(name: str, sizes: tuple[int, int], most: int) -> None:
     shortest, longest = sizes
     if not 1 <= shortest <= longest <= most:
-        raise ValueError(f"{name} must be [shortest, longest] with 1 <= shortest <= longest <= {most}, not {list(sizes)}")
+        raise ValueError(
+            f"{name} must be [shortest, longest] with 1 <= shortest <= longest <= {most}, not {list(sizes)}"
+        )

@@ -167,9 +167,7 @@ def load(folder: Path) -> LinearStudent:
         raise ReleaseCorrupt(f"{folder / VOCABULARY} has format {vocabulary.format}, this version reads {FORMAT}")
     if vocabulary.digest != _digest(vocabulary, tensors):
         raise ReleaseCorrupt(f"{folder}: {TENSORS} and {VOCABULARY} are not the ones that were saved together")
-    lexicon = Lexicon(
-        vocabulary.runs, vocabulary.pieces, longest=vocabulary.longest, characters=vocabulary.characters
-    )
+    lexicon = Lexicon(vocabulary.runs, vocabulary.pieces, longest=vocabulary.longest, characters=vocabulary.characters)
     return LinearStudent(
         labels=vocabulary.labels,
         lexicon=lexicon,

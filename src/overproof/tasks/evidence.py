@@ -117,7 +117,7 @@ def _with_cost(rows: pl.DataFrame) -> pl.DataFrame:
     mean = rows["known_cost"].mean()
     if mean is None:
         raise NotEnoughData(
-            "what the teacher costs is not known for a single request: "
-            "write `price = { input = ..., output = ... }` under [teacher] in overproof.toml"
+            "what the teacher costs is not known for a single request: the logs need costs, or token counts and "
+            "`price = { input = ..., output = ... }` under [teacher] in overproof.toml"
         )
     return rows.with_columns(teacher_cost=pl.col("known_cost").fill_null(mean))

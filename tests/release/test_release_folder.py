@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from overproof.core.errors import ReleaseCorrupt, UserError
+from overproof.core.splits import Train, Tune
+from overproof.core.types import Calibration, Candidate
+from overproof.release.folder import CHECKSUMS, LoadedRelease, load, write_release
+
+
+class Toy:
+    """A student that is surer of longer inputs."""
+
+    size_bytes = 1
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+
+    def probabilities(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        sure = np.array([min(len(text) / 10, 1.0) for text in inputs], dtype=np.float32)
+        return np.stack([sure, 1 - sure], axis=1)
+
+    def save(self, folder: Path) -> None:
+        (folder / "labels.json").write_text(json.dumps(self.labels))
+        (folder / "weights").mkdir()
+        (folder / "weights" / "w.npy").write_bytes(b"data")
+
+
+class ToyKind:
+    name = "toy"
+
+    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> Toy:
+        raise AssertionError("nothing is fitted here")
+
+    def load(self, folder: Path) -> Toy:
+        return Toy(tuple(json.loads((folder / "labels.json").read_text())))
+
+
+LABELS = ("a", "b")
+KINDS = {"toy": ToyKind()}
+CANDIDATE = Candidate(
+    name="toy student",
+    family="student",
+    kind="toy",
+    calibration=Calibration(
+        candidate="toy student",
+        reference="gold",
+        alpha=0.05,
+        delta=0.05,
+        threshold=0.8,
+        coverage=0.5,
+        risk=0.0,
+        answered_units=100,
+        errors=0,
+        p_value=0.0,
+        always_teacher=("vip",),
+        ece=0.0,
+        brier=0.0,
+    ),
+)
+
+
+def written(folder: Path, save: Callable[[Path], None] | None = None, kind: str = "toy") -> str:
+    from msgspec.structs import replace
+
+    return write_release(
+        folder,
+        replace(CANDIDATE, kind=kind),
+        labels=LABELS,
+        contract_toml=b'[task]\nname = "toy"\n',
+        lineage={"prompts": "key"},
+        save=save or Toy(LABELS).save,
+    )
+
+
+def opened(folder: Path) -> LoadedRelease:
+    return load(folder, KINDS)
+
+
+def test_what_was_written_is_loaded(tmp_path: Path) -> None:
+    identity = written(tmp_path / "r")
+    release = load(tmp_path / "r", KINDS, identity)
+
+    assert release.id == identity
+    assert release.record.calibration == CANDIDATE.calibration
+    assert release.record.lineage == {"prompts": "key"}
+    assert release.contract == b'[task]\nname = "toy"\n'
+
+
+def test_it_answers_what_it_is_sure_of_and_leaves_the_rest_to_the_teacher(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    long, short = opened(tmp_path / "r").answer({"p1": "nine char", "p2": "short"})
+
+    assert long.answer == "a"
+    assert long.confidence == pytest.approx(0.9)
+    assert short.answer is None
+
+
+@pytest.mark.parametrize("name", ["release.json", "contract.toml", "student/labels.json", "student/weights/w.npy"])
+def test_any_changed_file_is_found_and_named(tmp_path: Path, name: str) -> None:
+    written(tmp_path / "r")
+    path = tmp_path / "r" / name
+    path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(ReleaseCorrupt, match=name):
+        opened(tmp_path / "r")
+
+
+@pytest.mark.parametrize("name", ["release.json", "contract.toml", "student/weights/w.npy"])
+def test_any_missing_file_is_named(tmp_path: Path, name: str) -> None:
+    written(tmp_path / "r")
+    (tmp_path / "r" / name).unlink()
+
+    with pytest.raises(ReleaseCorrupt, match=name):
+        opened(tmp_path / "r")
+
+
+def test_a_file_that_came_later_is_found(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    (tmp_path / "r" / "student" / "hook.py").write_text("print('hello')")
+
+    with pytest.raises(ReleaseCorrupt, match=r"hook\.py"):
+        opened(tmp_path / "r")
+
+
+def test_files_and_checksums_exchanged_together_are_found_by_the_id(tmp_path: Path) -> None:
+    identity = written(tmp_path / "r")
+    written(tmp_path / "other", Toy(LABELS).save, kind="toy2")
+    (tmp_path / "r").rename(tmp_path / "gone")
+    (tmp_path / "other").rename(tmp_path / "r")
+
+    with pytest.raises(ReleaseCorrupt, match=identity):
+        load(tmp_path / "r", {**KINDS, "toy2": ToyKind()}, identity)
+
+
+def listed(folder: Path, name: str) -> None:
+    """Add a name to the checksums, as somebody would who wants it read."""
+    files = json.loads((folder / CHECKSUMS).read_text())
+    (folder / CHECKSUMS).write_text(json.dumps(files | {name: "0" * 32}))
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.json", "/etc/passwd", "student/../../outside.json", "a\\..\\b", "./x.json", ""]
+)
+def test_names_that_lead_outside_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "outside.json").write_text("{}")
+    written(tmp_path / "r")
+    listed(tmp_path / "r", name)
+
+    with pytest.raises(ReleaseCorrupt, match="not a name inside"):
+        opened(tmp_path / "r")
+
+
+def test_a_link_is_refused_even_if_what_it_leads_to_is_right(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    file = tmp_path / "r" / "contract.toml"
+    file.rename(tmp_path / "elsewhere.toml")
+    file.symlink_to(tmp_path / "elsewhere.toml")
+
+    with pytest.raises(ReleaseCorrupt, match="link"):
+        opened(tmp_path / "r")
+
+
+def test_a_linked_folder_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    (tmp_path / "r" / "student" / "weights").rename(tmp_path / "weights")
+    (tmp_path / "r" / "student" / "weights").symlink_to(tmp_path / "weights")
+
+    with pytest.raises(ReleaseCorrupt, match="link"):
+        opened(tmp_path / "r")
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.pt", "hook.py", "lib.so", "no_suffix"])
+def test_a_student_that_saves_what_could_be_code_is_not_released(tmp_path: Path, name: str) -> None:
+    def save(folder: Path) -> None:
+        (folder / name).write_bytes(b"x")
+
+    with pytest.raises(UserError, match=name):
+        written(tmp_path / "r", save)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_student_that_cannot_be_saved_leaves_nothing_behind(tmp_path: Path) -> None:
+    def save(folder: Path) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        written(tmp_path / "r", save)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_release_is_never_overwritten(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+
+    with pytest.raises(UserError, match="never overwritten"):
+        written(tmp_path / "r")
+
+
+@pytest.mark.parametrize("kind", ["os:system", "json:JSONDecoder", "unheard_of"])
+def test_a_release_cannot_name_a_class_to_import(tmp_path: Path, kind: str) -> None:
+    written(tmp_path / "r", kind=kind)
+
+    with pytest.raises(UserError, match="not installed"):
+        load(tmp_path / "r")
+    with pytest.raises(UserError, match="allowed here: toy"):
+        load(tmp_path / "r", KINDS)
+
+
+def test_a_student_with_other_labels_than_recorded_is_refused(tmp_path: Path) -> None:
+    written(tmp_path / "r", Toy(("a", "z")).save)
+
+    with pytest.raises(ReleaseCorrupt, match="labels"):
+        opened(tmp_path / "r")
+
+
+def test_nothing_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no release"):
+        opened(tmp_path / "r")
+
+
+LOADER = """
+import sys
+from pathlib import Path
+import numpy as np
+from overproof.release.folder import load
+
+class Student:
+    labels = ("a", "b")
+    def probabilities(self, inputs):
+        return np.full((len(inputs), 2), 0.5)
+
+class Kind:
+    def load(self, folder):
+        return Student()
+
+release = load(Path(sys.argv[1]), {"toy": Kind()})
+assert release.answer({"p": "text"})[0].answer is None
+stages = ("logs", "prompts", "teacher", "filters", "baselines", "evaluate", "calibrate", "report", "pipeline", "cli")
+print([name for name in sys.modules if name.startswith(tuple(f"overproof.{stage}" for stage in stages))])
+print([name for name in ("polars", "scipy") if name in sys.modules])
+"""
+
+
+def test_loading_imports_no_stage_that_made_it_and_nothing_heavy(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADER, str(tmp_path / "r")], capture_output=True, text=True, check=False
+    )
+
+    assert (ran.stdout.splitlines(), ran.stderr) == (["[]", "[]"], "")

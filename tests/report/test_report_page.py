@@ -1,0 +1,290 @@
+"""The page says everything that is in the story, escapes all of it, and loads nothing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from story_factory import HOSTILE, OUTCOMES, Outcome, candidate, estimate, story
+
+from overproof.core.types import Candidate, Verdict
+from overproof.report.page import interval_groups, render, top_shares
+from overproof.report.story import Story
+
+VOID = frozenset({"meta", "link", "br", "img", "input", "hr", "base", "embed", "source", "col", "wbr", "area", "track"})
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page: elements, texts, and whether everything opened was closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.texts: list[str] = []
+        self.styles: list[str] = []
+        self.feed(html)
+        self.close()
+        self.faults += [f"never closed: {tag}" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"closes what is not open: {tag} at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        (self.styles if self.open and self.open[-1] == "style" else self.texts).append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    @property
+    def loads(self) -> list[str]:
+        """Everything that would make a browser fetch something."""
+        named = {"src", "srcset", "href", "xlink:href", "data", "action", "poster", "background", "ping"}
+        found = [value for _, name, value in self.attributes if name in named]
+        inline = [value for _, name, value in self.attributes if name == "style"]
+        css = re.findall(r"url\([^)]*\)|@import[^;]*", " ".join(self.styles + inline))
+        return [each for each in found if not each.startswith(("#", "data:"))] + css
+
+
+outcomes = pytest.mark.parametrize("outcome", OUTCOMES)
+hostile = pytest.mark.parametrize("text", HOSTILE)
+
+
+@outcomes
+def test_every_element_that_is_opened_is_closed(outcome: Outcome) -> None:
+    assert Page(render(story(outcome))).faults == []
+
+
+@outcomes
+def test_the_verdict_names_its_reference_and_the_level_spent(outcome: Outcome) -> None:
+    told = Page(render(story(outcome, reference="teacher"))).text
+
+    assert "Measured against teacher answers" in told
+    assert "4%" in told
+    assert {"released": "Released", "baseline": "Baseline suffices"}.get(outcome, outcome.split("_")[0].title()) in told
+
+
+@outcomes
+def test_every_candidate_and_every_slice_stands_on_the_page(outcome: Outcome) -> None:
+    told = story(outcome)
+    page = Page(render(told)).text
+
+    assert [each.name for each in told.candidates if each.name not in page] == []
+    assert [row.slice for row in told.slices if row.slice not in page] == []
+
+
+@outcomes
+def test_sections_come_in_the_order_of_the_story(outcome: Outcome) -> None:
+    ids = [value for tag, name, value in Page(render(story(outcome))).attributes if name == "id" and tag == "section"]
+
+    assert ids == [
+        "next",
+        "data",
+        "funnel",
+        "gate",
+        "candidates",
+        "threshold",
+        "economics",
+        "ledger",
+        "lineage",
+        "words",
+    ]
+
+
+def test_headings_go_down_one_level_at_a_time() -> None:
+    levels = [int(each) for each in re.findall(r"<h([1-6])", render(story()))]
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_table_has_a_caption_and_every_picture_a_name() -> None:
+    html = render(story())
+    pictures = re.findall(r"<svg[^>]*role=\"img\"[^>]*>", html)
+
+    assert html.count("<table") == html.count("<caption>")
+    assert len(pictures) > 20
+    assert all('aria-label="' in each for each in pictures)
+    assert all(
+        "aria-label" in each or 'aria-hidden="true"' in each or "overflow" in each
+        for each in re.findall("<svg[^>]*>", html)
+    )
+
+
+@hostile
+def test_what_logs_and_contract_say_is_text_and_nothing_else(text: str) -> None:
+    honest, page = Page(render(story())), Page(render(story(hostile=text)))
+
+    assert page.faults == []
+    assert page.tags == honest.tags
+    assert {name for _, name, _ in page.attributes} == {name for _, name, _ in honest.attributes}
+    assert page.styles == honest.styles
+
+
+@hostile
+def test_no_text_makes_the_page_load_anything(text: str) -> None:
+    assert Page(render(story(hostile=text))).loads == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.text(min_size=1, max_size=40))
+def test_any_text_at_all_gives_a_page_that_can_be_written(text: str) -> None:
+    page = render(story(hostile=text))
+
+    assert page.encode()
+    assert Page(page).tags == Page(render(story())).tags
+
+
+def test_a_script_is_neither_there_nor_allowed() -> None:
+    html = render(story())
+
+    assert "script" not in Page(html).tags
+    assert "default-src 'none'" in html
+    assert not [name for _, name, _ in Page(html).attributes if name.startswith("on")]
+
+
+def test_what_is_unproven_says_what_it_would_take() -> None:
+    told = Page(render(story("not_proven"))).text
+
+    assert "unproven: about 164 more units, 9 days at this rate" in told
+
+
+def test_slices_left_to_the_teacher_are_named() -> None:
+    told = Page(render(story())).text
+
+    assert "Left to the teacher, because nothing could be certified there: german" in told
+    assert "The teacher always answers: german" in told
+
+
+def test_candidates_that_were_not_tested_are_said_to_be() -> None:
+    told = Page(render(story())).text
+
+    assert "Not tested against any promise, so nothing is claimed of it: encoder" in told
+
+
+def test_figures_of_an_untested_candidate_are_shown_as_such() -> None:
+    described = replace(candidate("linear", reference="gold"), tested=False, verdicts=())
+    told = Page(render(told_of(described))).text
+
+    assert "nothing is claimed of it; figures shown describe: linear" in told
+    assert "✓" not in told.split("Candidates and slices")[1].split("further left")[1].split("Reliability and")[0]
+
+
+@outcomes
+def test_exploratory_is_written_on_the_page_only_where_it_is(outcome: Outcome) -> None:
+    body = render(story(outcome)).split("</style>")[1].split('id="words"')[0]
+
+    assert (">exploratory</span>" in body) == (outcome == "exploratory")
+
+
+def test_withheld_verdicts_are_named_as_left_out_and_none_is_shown() -> None:
+    open_ = story("not_proven")
+    closed = replace(
+        open_,
+        withheld="these units may decide once more",
+        candidates=tuple(replace(each, verdicts=(), slices=(), economics=None) for each in open_.candidates),
+    )
+    told = Page(render(closed)).text
+
+    assert "these units may decide once more" in told
+    assert "164" not in told
+    assert "Nothing is released" in told
+
+
+def test_every_verdict_shows_requests_units_kind_and_level() -> None:
+    told = story()
+    row = conditions_of(told.candidates[2])
+
+    assert "1,612 in 1,104 anytime, 4%" in row
+    assert "1,016 in 731 exact, 4%" in row
+    assert "n_max 3; 2.1% of requests beyond it; 184 effective units; 3 scored worst-case" in row
+
+
+def conditions_of(one: Candidate) -> str:
+    return Page(render(replace(story(), candidates=(one,)))).text
+
+
+def test_a_story_in_which_nothing_could_be_measured_still_has_a_page() -> None:
+    bare = replace(
+        story("not_proven"),
+        candidates=(candidate("linear", reference="gold", tested=False),),
+        ceiling=None,
+        examples=(),
+        lineage=(),
+        ledger=(),
+        reproduce=(),
+        environment={},
+    )
+    page = Page(render(bare))
+
+    assert page.faults == []
+    assert "No threshold could be certified for linear" in page.text
+
+
+def test_a_bar_nothing_could_be_scored_for_is_shown_without_an_interval() -> None:
+    one = candidate("linear", reference="gold")
+    lost = replace(one.verdicts[1], estimate=None, outcome="unproven", more_units=None)
+    told = Page(render(replace(story(), candidates=(replace(one, verdicts=(lost,)),)))).text
+
+    assert "unproven: nothing here could be scored" in told
+
+
+def test_the_interval_plot_shows_what_was_decided_on_not_what_merely_describes() -> None:
+    decided = estimate(0.9, 10, 10, kind="exact")
+    one = candidate("linear", reference="gold")
+    verdict: Verdict = replace(one.verdicts[0], estimate=decided)
+    groups = interval_groups(told_of(replace(one, verdicts=(verdict,))))
+
+    assert groups[0].rows[0].estimate == decided
+
+
+def test_a_bar_on_a_difference_is_not_drawn_on_the_scale_of_accuracy() -> None:
+    groups = {each.slice: each for each in interval_groups(story())}
+
+    assert groups["repeat"].rows[0].bar is None
+    assert groups["repeat"].bars == ("accuracy minus the teacher's ≥ −2 points",)  # noqa: RUF001 - a true minus
+
+
+def test_a_slice_left_to_the_teacher_has_no_risk_to_prove() -> None:
+    one = candidate("linear", reference="gold", kept=("german",))
+    risk = replace(one.verdicts[5], slice="german", estimate=None, outcome="unproven", required=False)
+    told = Page(render(told_of(replace(one, verdicts=(*one.verdicts, risk))))).text
+
+    assert "nothing here could be scored" not in told
+    assert re.search("errors among answered ≤ 5% on german system against gold.{1,60} teacher answers all", told)
+
+
+def told_of(one: Candidate) -> Story:
+    return replace(story(), candidates=(one,))
+
+
+shares = st.dictionaries(st.text(max_size=4), st.floats(0, 1), max_size=30)
+
+
+@given(ours=shares, live=shares)
+def test_rare_values_are_summed_up_not_dropped(ours: dict[str, float], live: dict[str, float]) -> None:
+    rows = top_shares(ours, live)
+
+    assert sum(row[1] for row in rows) == pytest.approx(sum(ours.values()))
+    assert sum(row[2] for row in rows) == pytest.approx(sum(live.values()))
+    assert len(rows) <= 9

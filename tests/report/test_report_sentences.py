@@ -1,0 +1,78 @@
+"""The sentences follow from the records."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+from story_factory import OUTCOMES, Outcome, candidate, story
+
+from overproof.core.types import Ceiling
+from overproof.report.sentences import break_even, headline, next_steps, standing_line
+
+
+def test_a_release_says_how_much_the_student_may_answer() -> None:
+    assert headline(story("released")) == "linear may answer 63.0% of the requests itself: every promise is proven."
+
+
+def test_a_proven_baseline_says_no_student_is_needed() -> None:
+    assert headline(story("baseline")) == "No student is needed: the baseline answer_cache proved every promise."
+
+
+@pytest.mark.parametrize("outcome", ["not_proven", "exploratory"])
+def test_without_a_release_nothing_is_said_to_be_proven(outcome: Outcome) -> None:
+    assert "is proven" not in headline(story(outcome))
+    assert "release" in headline(story(outcome))
+
+
+def test_a_winner_nothing_is_known_of_is_promised_nothing() -> None:
+    told = replace(story(), candidates=())
+
+    assert headline(told) == "linear may take over: every promise is proven."
+
+
+def test_without_a_tested_candidate_no_test_figure_is_claimed() -> None:
+    told = replace(story("not_proven"), candidates=(candidate("linear", reference="gold", tested=False),))
+
+    assert "no candidate was tested" in standing_line(told)
+    assert "1,612" not in standing_line(told)
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_the_callers_steps_come_first(outcome: Outcome) -> None:
+    told = replace(story(outcome), next_steps=("overproof next",))
+
+    assert next_steps(told)[0] == "overproof next"
+    assert len(next_steps(told)) > 1
+
+
+def test_an_unproven_run_names_each_open_promise_and_how_much_to_collect() -> None:
+    steps = next_steps(story("not_proven"))
+
+    assert [step for step in steps if "accuracy on enterprise" in step and "about 164 more units" in step]
+    assert [step for step in steps if "hungriest" in step and "164 more units" in step]
+
+
+def test_what_failed_is_not_told_to_wait_for_more_evidence() -> None:
+    steps = next_steps(replace(story("not_proven"), candidates=(candidate("linear", reference="gold", accuracy=0.7),)))
+
+    assert [step for step in steps if "will not be cured by more evidence" in step]
+
+
+def test_a_flagged_dimension_is_a_warning_in_every_outcome() -> None:
+    assert [step for step in next_steps(story("baseline")) if "by language, more than chance explains" in step]
+
+
+def test_a_bar_above_the_ceiling_is_said_to_be() -> None:
+    low = Ceiling(pairs=100, agreeing=60, agreement=0.6, upper=0.83, level=0.05, source="asked again")
+    steps = next_steps(replace(story(reference="teacher"), ceiling=low))
+
+    assert [step for step in steps if "no student can be proven to reach it" in step]
+
+
+def test_break_even_is_told_in_requests_and_days() -> None:
+    one = candidate("linear", reference="gold")
+    assert one.economics is not None
+    never = replace(one, economics=replace(one.economics, break_even_requests=None))
+
+    assert break_even(one) == "8,954 requests, about 7 days"
+    assert break_even(never) == "never"
