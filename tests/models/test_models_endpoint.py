@@ -225,6 +225,14 @@ def test_the_key_is_nowhere_to_be_read(options: Options, question: Question) -> 
     assert KEY not in repr(Endpoint(options(), KEY, PRICE))
 
 
+def test_a_newline_after_the_key_does_no_harm(options: Options, question: Question) -> None:
+    server = Scripted(says("yes"))
+
+    asked(server, options(), question(), key=f"{KEY}\n")
+
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+
+
 def test_a_provider_that_refuses_seeds_is_asked_without(options: Options, question: Question) -> None:
     server = Scripted(fails(422, "extra fields: seed"), says("yes"))
 

@@ -53,12 +53,12 @@ def flagged(found: Match) -> set[str]:
 
 def test_one_traffic_is_rarely_flagged_and_its_auc_interval_holds_a_half() -> None:
     """Nominal: each dimension flags 5 % of such worlds, and 5 % of the intervals miss."""
-    found = [match(traffic(seed, 150), None, str(seed)) for seed in range(60)]
+    found = [match(traffic(seed, 250), None, str(seed)) for seed in range(60)]
     flags = sum("language" in flagged(each) for each in found), sum("length" in flagged(each) for each in found)
     missed = sum(not each.auc_lower <= 0.5 <= each.auc_upper for each in found)
 
-    assert max(flags) <= 9  # of 60: more would come by chance once in 500 times
-    assert missed <= 9
+    assert max(flags) <= 7  # of 60: by chance more in 1 % of such tests
+    assert missed <= 7
 
 
 def test_a_changed_mix_is_flagged_where_it_changed() -> None:
@@ -79,8 +79,8 @@ def test_changed_words_are_told_apart_though_every_share_is_the_same() -> None:
 
 
 def test_repeats_are_not_recognised_by_heart() -> None:
-    """Each unit stands on one side with many copies: were copies in both folds, the AUC would be near 1."""
-    found = [match(traffic(seed, 120), None, "seed").auc for seed in range(10)]
+    """Each unit stands on one side with its copies: were copies in both halves, the AUC would be near 1."""
+    found = [match(traffic(seed, 120), None, "seed").auc for seed in range(20)]
 
     assert 0.4 < np.mean(found) < 0.6
 

@@ -331,7 +331,9 @@ EDGES = {
     "the saving": at_the_saving(),
     "the risk overall": World((sure(0.05 + BARELY, 0.01),) * 3, bar=0.8, slice_share=0.02),
     "the risk of the critical slice": World((sure(0.01, 0.05 + BARELY),), bar=0.8, slice_share=0.3),
-    "the risk overall, calibrated too kindly": World((sure(0.05 + BARELY, 0.01),), bar=0.8, kind=True),
+    "the risk overall, calibrated too kindly": World(
+        (sure((0.05 + BARELY - 0.3 * 0.01) / 0.7, 0.01),), bar=0.8, slice_share=0.3, kind=True
+    ),
     "the risk of the critical slice, calibrated too kindly": World(
         (sure(0.01, 0.05 + BARELY),), bar=0.8, slice_share=0.3, kind=True
     ),

@@ -63,6 +63,14 @@ def test_a_value_off_the_scale_is_an_arrow_not_a_mark_at_the_edge() -> None:
     assert "50.0% [" in drawn
 
 
+def test_a_teacher_off_the_scale_is_told_and_not_drawn_at_the_edge() -> None:
+    scale = Scale(low=0.8, high=1.0)
+    drawn = charts.track(scale, None, bar=0.9, state="plain", teacher=estimate(0.6, 100, 80))
+
+    assert 'class="teacher"' not in drawn
+    assert "teacher 60.0%" in drawn
+
+
 def test_the_scale_holds_every_bar_and_every_interval_near_one() -> None:
     near, far = estimate(0.93, 100, 80), estimate(0.2, 100, 80)
     scale = charts.span([near, far, None], [0.9, 0.95])

@@ -258,6 +258,15 @@ def test_the_interval_plot_shows_what_was_decided_on_not_what_merely_describes()
     assert groups[0].rows[0].estimate == decided
 
 
+def test_the_bar_of_a_slice_runs_through_the_rows_of_untested_candidates() -> None:
+    first = candidate("linear", reference="gold")
+    second = replace(candidate("wide", reference="gold"), tested=False, verdicts=())
+    groups = interval_groups(replace(story(), candidates=(first, second)))
+
+    assert [row.bar for row in groups[0].rows] == [0.92, 0.92]
+    assert [row.state for row in groups[0].rows] == ["proven", "plain"]
+
+
 def test_a_bar_on_a_difference_is_not_drawn_on_the_scale_of_accuracy() -> None:
     groups = {each.slice: each for each in interval_groups(story())}
 

@@ -76,7 +76,7 @@ def head(path: Path) -> list[bytes]:
 class _Unpacked(io.RawIOBase):
     """Bytes of a compressed file; owns the file below, and gives every kind of damage one name."""
 
-    def __init__(self, file: IO[bytes], inner: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], inner: io.BufferedIOBase) -> None:
         self._file = file
         self._inner = inner
 
@@ -85,7 +85,7 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # BufferedReader hands a memoryview
         try:
-            data = self._inner.read(len(buffer))
+            data = self._inner.read1(len(buffer))  # what there is: to wait for all would lose it to the tear
         except _faults() as tear:
             raise Torn(f"{tear}") from tear
         buffer[: len(data)] = data
@@ -100,12 +100,12 @@ def _buffered(raw: io.RawIOBase) -> IO[bytes]:
     return cast("IO[bytes]", io.BufferedReader(raw, _BUFFER))  # typeshed tells the two apart by name only
 
 
-def _zstd(file: IO[bytes]) -> IO[bytes]:
+def _zstd(file: IO[bytes]) -> io.BufferedIOBase:
     if sys.version_info >= (3, 14):
         from compression.zstd import ZstdFile
 
-        return cast("IO[bytes]", ZstdFile(file))  # same protocol, its own class
-    return cast("IO[bytes]", _ZstdFrames(file))  # only `read` is asked of it
+        return ZstdFile(file)
+    return _ZstdFrames(file)
 
 
 def _faults() -> tuple[type[Exception], ...]:
@@ -117,7 +117,7 @@ def _faults() -> tuple[type[Exception], ...]:
     return (EOFError, zlib.error, gzip.BadGzipFile, ZstdError)
 
 
-class _ZstdFrames:
+class _ZstdFrames(io.BufferedIOBase):
     """Frames of zstd, one after another. The package's own stream ends in silence where a file is cut; not this one."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -130,7 +130,7 @@ class _ZstdFrames:
         self._inside = False
         self._ready = memoryview(b"")
 
-    def read(self, size: int) -> memoryview:
+    def read1(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, b"" at a proper end; raise EOFError where a frame is cut."""
         while not self._ready:
             data = self._left or self._file.read(_BUFFER)
@@ -145,4 +145,4 @@ class _ZstdFrames:
             self._inside = not self._frame.eof
             self._left = self._frame.unused_data
         out, self._ready = self._ready[:size], self._ready[size:]
-        return out
+        return bytes(out)

@@ -36,7 +36,11 @@ def join(exchanges: pl.DataFrame, gold: dict[str, str], on: str) -> pl.DataFrame
     table = pl.DataFrame(
         {"_on": list(gold.keys()), "_gold": list(gold.values())}, schema={"_on": pl.String, "_gold": pl.String}
     )
-    key = pl.col("id") if on == "id" else pl.col("metadata").str.json_path_match(f"$[{json.dumps(on)}]")
+    key = (
+        pl.col("id")
+        if on == "id"
+        else pl.col("metadata").str.json_path_match(f"$[{json.dumps(on, ensure_ascii=False)}]")
+    )
     return (
         exchanges.with_columns(key.alias("_on"))
         .join(table, on="_on", how="left", maintain_order="left")

@@ -47,7 +47,7 @@ class Endpoint:
         if options.base_url is None:
             raise UserError(f"{options.model!r} cannot be asked: set its base_url in overproof.toml")
         self._options = options
-        self._key = key
+        self._key = key.strip() if key else None  # secrets that come from files end in a newline
         self._price = price
         self._rng = rng or Random()  # noqa: S311 - jitter, not secrets
         self._first_pause_s = first_pause_s

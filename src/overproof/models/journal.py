@@ -90,7 +90,9 @@ class Journal:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as full:
             os.ftruncate(self._file, self._size)  # no half line may stand before the next
-            raise UserError(f"cannot write to {self.path} ({full.strerror}): what was paid for before is kept") from full
+            raise UserError(
+                f"cannot write to {self.path} ({full.strerror}): what was paid for before is kept"
+            ) from full
         self._size += len(line)
 
     def close(self) -> None:

@@ -61,7 +61,8 @@ def body(model: str, ask: Ask, send_metadata: Collection[str], *, seeded: bool =
     else:
         request.update({name: value for name, value in ask.parameters.items() if name not in NOT_SENT})
     if ask.sample and seeded:
-        request["seed"] = int(ask.parameters.get("seed") or 0) + ask.sample
+        own = ask.parameters.get("seed")
+        request["seed"] = ask.sample + (own if isinstance(own, int) else 0)
     if send_metadata and (sent := sendable(ask.metadata, send_metadata)):
         request["metadata"] = sent
     return _encode(request)

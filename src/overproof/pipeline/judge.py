@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf, isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +44,8 @@ class Calibrated(Record):
 
     entrant: Entrant
     calibration: Calibration
-    margin: float
-    """Smallest over all conditions, in standard errors, on `calibrate`; -1e9 where one has no evidence at all."""
+    margin: float | None
+    """Smallest over all conditions, in standard errors, on `calibrate`; None where one has no evidence at all."""
 
 
 def promises_of(project: Project) -> Promises:
@@ -81,7 +82,7 @@ def calibrated(project: Project, folder: Path, entrants: Sequence[Entrant]) -> t
     evidence = evidence_of(project, "calibrate")
     promises = promises_of(project)
     found = {each.name: _calibrated(project, folder, each, evidence, promises) for each in entrants}
-    order = ordered({name: each.margin for name, each in found.items()})
+    order = ordered({name: -inf if each.margin is None else each.margin for name, each in found.items()})
     return tuple(found[name] for name in order)
 
 
@@ -104,7 +105,7 @@ def _calibrated(project: Project, folder: Path, entrant: Entrant, rows: pl.DataF
         unroutable=_unroutable(contract),
     )
     found = margin(evidence, said, calibration, _with_own_cap(promises, said), task)
-    return Calibrated(entrant=entrant, calibration=calibration, margin=max(found, -1e9))
+    return Calibrated(entrant=entrant, calibration=calibration, margin=found if isfinite(found) else None)
 
 
 def _tune_confidence(project: Project, said: pl.DataFrame) -> NDArray[np.float64]:

@@ -58,7 +58,8 @@ def track(
         parts.append(svg.line(at(scale(bar)), 0, at(scale(bar)), TALL, "bar"))
         told.append(f"bar {exactly(bar)}")
     if teacher is not None:
-        parts.append(svg.line(at(scale(teacher.value)), 0, at(scale(teacher.value)), TALL, "teacher"))
+        if teacher.value >= scale.low:  # else it would seem to stand at the edge
+            parts.append(svg.line(at(scale(teacher.value)), 0, at(scale(teacher.value)), TALL, "teacher"))
         told.append(f"teacher {percent(teacher.value)}")
     if estimate is not None:
         parts.append(_whisker(scale, estimate, state))

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec.structs import replace
 
 from overproof.core.types import Candidate, Estimate, Record, SliceResult, Verdict
 from overproof.report import charts, sentences, svg, words
@@ -74,6 +75,9 @@ def interval_groups(story: Story) -> tuple[Group, ...]:
 def _group(name: str, result: SliceResult | None, candidates: Sequence[Candidate]) -> Group:
     rows = tuple(_row(each, name) for each in candidates)
     bars = dict.fromkeys(words.promised(row.verdict) for row in rows if row.verdict is not None)
+    drawn = {row.bar for row in rows if row.bar is not None}
+    if len(drawn) == 1:  # the slice's bar runs through the rows of untested candidates too
+        rows = tuple(replace(row, bar=min(drawn)) for row in rows)
     return Group(slice=name, result=result, bars=tuple(bars), rows=rows)
 
 
