@@ -75,6 +75,7 @@ def finished(outcome: Outcome, project: Path, *, as_json: bool) -> None:
         typer.echo(as_json_text(outcome))
         return
     typer.echo(outcome.summary.rstrip("\n"))
+    typer.echo(f"report     {project / outcome.report}")
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:

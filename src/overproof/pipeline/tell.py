@@ -33,7 +33,7 @@ def make_report(project: Project, making: Making, listen: Listener) -> None:
     listen.step("report", "rendering")
     story = story_of(project)
     write(making.folder / "report.html", render(story).encode())
-    write(making.folder / "summary.txt", summary(story, page=project.report.name).encode())
+    write(making.folder / "summary.txt", summary(story).encode())
     write_json(making.folder / "decision.json", story.decision)
     write_json(making.folder / "story.json", story)
     decide.show(project)  # the test table leaves the machine room: its units are spent
