@@ -68,12 +68,12 @@ def test_a_log_is_unpacked_whatever_its_name_is(kind: str, tmp_path: Path) -> No
 def test_a_file_that_breaks_off_gives_what_it_has_and_then_says_so(kind: str, cut: int, tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(PACKED[kind][:-cut])
-    got = []
+    got: list[bytes] = []
 
     with files.open_log(path) as stream, pytest.raises(files.Torn):
         got.extend(iter(stream.readline, b""))
 
-    assert b"".join(got) == LINES[: sum(map(len, got))]
+    assert b"".join(got) == LINES[: sum(len(line) for line in got)]
 
 
 def test_the_whole_lines_before_a_tear_are_read(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_the_whole_lines_before_a_tear_are_read(tmp_path: Path) -> None:
     (tmp_path / "log.gz").write_bytes(gzip.compress(LINES)[:-4])
 
     for name in ("log.zst", "log.gz"):
-        got = []
+        got: list[bytes] = []
         with files.open_log(tmp_path / name) as stream, pytest.raises(files.Torn):
             got.extend(iter(stream.readline, b""))
 
@@ -99,11 +99,9 @@ def test_the_head_of_a_torn_file_is_what_can_be_read(tmp_path: Path) -> None:
 @settings(deadline=None)
 @given(magic=st.sampled_from([files.GZIP, files.ZSTD, b"\x1f\x8b\x08\x00"]), rest=st.binary(max_size=200))
 def test_damage_is_always_called_torn(magic: bytes, rest: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Random bytes behind a format's mark are never a whole file of it, and no other exception gets out."""
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(magic + rest)
 
-    with files.open_log(path) as stream:
-        try:
-            stream.read()
-        except files.Torn as tear:
-            assert str(tear)
+    with files.open_log(path) as stream, pytest.raises(files.Torn, match="."):
+        stream.read()

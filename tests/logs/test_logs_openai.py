@@ -16,7 +16,7 @@ from overproof.logs.rows import BadRow
 MESSAGES = [{"role": "system", "content": "Sort."}, {"role": "user", "content": "Where is it?"}]
 
 
-def response(text: str | None = "shipping", **message: Any) -> dict[str, Any]:
+def response(text: str | None = "shipping", **message: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of the record
     return {
         "id": "chatcmpl-1",
         "model": "big-2026-05-01",
@@ -28,7 +28,7 @@ def response(text: str | None = "shipping", **message: Any) -> dict[str, Any]:
     }
 
 
-def row(**fields: Any) -> dict[str, Any]:
+def row(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of the record
     request = {"model": "big", "temperature": 0.0, "max_tokens": 8, "messages": MESSAGES, "user": "u1"}
     return {"id": "r1", "request": request, "response": response(), **fields}
 

@@ -56,14 +56,19 @@ def test_request_and_response_may_be_nested_or_json_texts(packed: bool) -> None:
 
 def test_fields_that_only_other_rows_have_are_not_kept_as_nulls() -> None:
     """Columns make every struct alike; what a row did not say must not become part of its prompt."""
-    turns = [[{"role": "user", "content": "a", "name": None}], [{"role": "user", "content": "b", "name": "Ann"}]]
+    call = {"id": "c1", "function": {"name": "f"}}
+    turns = [
+        [{"role": "user", "content": "a", "name": "Ann", "tool_calls": [{"id": "c0", "index": 0, "function": {}}]}],
+        [{"role": "user", "content": "b"}],
+        [{"role": "assistant", "content": "c", "tool_calls": [call]}],
+    ]
 
-    first, second = read(stored({"input": turns, "output": ["x", "y"]}))
+    _, second, third = read(stored({"input": turns, "output": ["x", "y", "z"]}))
 
-    assert isinstance(first, Exchange)
     assert isinstance(second, Exchange)
-    assert first.messages[0].extra == {}
-    assert second.messages[0].extra == {"name": "Ann"}
+    assert isinstance(third, Exchange)
+    assert second.messages[0].extra == {}
+    assert third.messages[0].extra["tool_calls"][0].keys() == {"id", "function"}
 
 
 def test_rows_keep_their_order_over_batches_and_bad_ones_are_set_aside() -> None:

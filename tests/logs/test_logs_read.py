@@ -20,7 +20,7 @@ from overproof.logs.read import Logged, read
 KEEP = PrivacyOptions(redact=False)
 
 
-def pair(i: int, **fields: Any) -> dict[str, Any]:
+def pair(i: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of the record
     return {
         "id": f"r{i}",
         "timestamp": f"2026-09-07T12:00:{i % 60:02d}Z",
@@ -34,7 +34,7 @@ def lines(*rows: object) -> bytes:
     return b"".join(row if isinstance(row, bytes) else json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def logged(folder: Path, path: str = "*.jsonl*", form: str = "auto", **options: Any) -> Logged:
+def logged(folder: Path, path: str = "*.jsonl*", form: str = "auto", **options: Any) -> Logged:  # noqa: ANN401 - any field of the record
     return read([LogSource(path=path, format=form)], folder, options.pop("privacy", KEEP), **options)
 
 
@@ -63,7 +63,7 @@ def test_the_helpdesk_history_is_read_completely(shared_data: Path) -> None:
 
 
 def test_a_log_with_five_bad_rows_in_a_hundred_is_accounted_for_row_by_row(tmp_path: Path) -> None:
-    rng = random.Random(5)  # noqa: S311 - a fixed mixture
+    rng = random.Random(5)
     bad = [
         (b'{"id": "torn", "input": "cut\n', "not JSON"),
         (b'{"id": "r1", "input": "gr\xc3\xb6\xff", "output": "x"}\n', "not UTF-8"),
@@ -119,7 +119,7 @@ def test_every_row_of_every_file_is_kept_or_set_aside(
 
 
 def test_rows_before_the_end_of_a_torn_file_are_kept_and_the_tear_is_one_row(tmp_path: Path) -> None:
-    data = lines(*(pair(i, note=str(random.Random(i).random())) for i in range(3000)))  # noqa: S311 - hard to pack
+    data = lines(*(pair(i, note=str(random.Random(i).random())) for i in range(3000)))
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(data)[:-2000])
     (tmp_path / "b.jsonl").write_bytes(lines(pair(9000)))
 

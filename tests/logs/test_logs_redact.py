@@ -36,7 +36,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=6).map("".join) | st.lists(PIECES, max_size=6).map(" ".join) | st.text(max_size=30)
 
 
-def exchange(**fields: Any) -> Exchange:
+def exchange(**fields: Any) -> Exchange:  # noqa: ANN401 - any field of the record
     messages = fields.pop("messages", (Message(role="user", content=fields.pop("text", "hello")),))
     return Exchange(id=fields.pop("id", "r1"), source="f:1", messages=messages, **fields)
 

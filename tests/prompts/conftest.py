@@ -7,6 +7,7 @@ import json
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,11 +19,21 @@ from overproof.core.types import Exchange, Message
 @pytest.fixture(scope="session")
 def helpdesk() -> pl.DataFrame:
     """A table of `Exchange`: six weeks of three prompts."""
-    lines = gzip.decompress((files("overproof.demo") / "history.jsonl.gz").read_bytes()).splitlines()
+    return _exchanges("history")
+
+
+@pytest.fixture(scope="session")
+def helpdesk_live() -> pl.DataFrame:
+    """The week after: more shipping trouble, more German."""
+    return _exchanges("live")
+
+
+def _exchanges(name: str) -> pl.DataFrame:
+    lines = gzip.decompress((files("overproof.demo") / f"{name}.jsonl.gz").read_bytes()).splitlines()
     return frame((_exchange(json.loads(line), i) for i, line in enumerate(lines)), Exchange)
 
 
-def _exchange(row: dict, line: int) -> Exchange:  # type: ignore[type-arg] # a row of JSON
+def _exchange(row: dict[str, Any], line: int) -> Exchange:
     request = row["request"]
     choice = row["response"].get("choices", [{}])[0]
     return Exchange(

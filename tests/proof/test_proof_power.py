@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.proof import betting, power
+from overproof.proof import betting, binomial, power
 
 TAIL = 1.2
 SIZES = (((np.arange(20_000) + 0.5) / 20_000) ** (-1 / TAIL)).astype(np.int64)
@@ -103,3 +103,28 @@ def test_more_units_never_lower_the_suggested_n_max(one: int, other: int) -> Non
 def test_a_bar_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="bar"):
         power.units_needed(1.2, 1.0, 0.05, [1], 1)
+
+
+@given(errors=st.integers(0, 60), more=st.integers(1, 60), answered=st.integers(72, 800))
+def test_fewer_errors_make_it_likelier_to_prove_again(errors: int, more: int, answered: int) -> None:
+    few = power.chance_to_prove_again(errors, answered, 0.05, 0.03)
+    many = power.chance_to_prove_again(min(errors + more, answered), answered, 0.05, 0.03)
+
+    assert 0 <= many <= few + 1e-9 <= 1 + 1e-9
+
+
+def test_the_chance_to_prove_again_is_what_fresh_samples_show() -> None:
+    """Rates drawn from the posterior, fresh errors from the rates, the test on those: the share that is proven."""
+    rng = np.random.default_rng(5)
+    errors, answered, alpha, level = 18, 500, 0.06, 0.032
+    rates = rng.beta(errors + 0.5, answered - errors + 0.5, 40_000)
+    fresh = rng.binomial(answered, rates)
+
+    seen = float((binomial.tail(fresh, answered, alpha) <= level).mean())
+
+    assert abs(power.chance_to_prove_again(errors, answered, alpha, level) - seen) < 0.01
+
+
+def test_nobody_proves_anything_on_nothing() -> None:
+    assert power.chance_to_prove_again(0, 0, 0.05, 0.05) == 0.0
+    assert power.chance_to_prove_again(0, 20, 0.05, 0.05) == 0.0

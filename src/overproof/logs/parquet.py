@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from overproof.core.types import Exchange, Record, SetAside
 from overproof.logs import openai, pairs
@@ -49,6 +49,15 @@ def _rows(table: pl.LazyFrame, source: str) -> Iterator[Exchange | SetAside]:
             number += 1
             place = f"{source}:{number}"
             try:
-                yield convert(row, place)
+                yield convert(_said(row), place)
             except BadRow as why:
                 yield SetAside(source=place, reason=str(why), excerpt=str(row)[:1000])
+
+
+def _said(value: Any) -> Any:  # noqa: ANN401 - a column may hold anything
+    """Leave out nulls at every depth: columns make all structs alike, and what a row did not say is no part of it."""
+    if isinstance(value, dict):
+        return {key: _said(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_said(item) for item in value]
+    return value

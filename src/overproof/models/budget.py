@@ -98,7 +98,7 @@ class Budgeted:
     async def ask(self, ask: Ask) -> Reply:
         """Answer, or say `budget` without asking when the money might not do."""
         most = largest_cost(ask, self._price)
-        if not await self._purse.reserve(most):
+        if not (self._purse.take(most) or await self._purse.reserve(most)):
             return Reply(text=None, error=OUT_OF_BUDGET)
         paid = 0.0
         try:

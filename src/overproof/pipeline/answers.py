@@ -23,7 +23,7 @@ from overproof.pipeline.task import task_of
 from overproof.tasks.evidence import CUT
 from overproof.teacher import answers
 from overproof.teacher.ask import Progress, ask
-from overproof.teacher.ceiling import ceiling, pairs_to_ask
+from overproof.teacher.ceiling import LEARNING, ceiling, drawn, pairs_to_ask
 
 CEILING_LEVEL = 0.05
 """Chance, at most, that the ceiling's upper bound is too low."""
@@ -70,20 +70,35 @@ def _usable(contract: Contract) -> Callable[[str | None, str | None], bool]:
 def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     """Reuse what the logs hold, buy what is missing, measure how often the teacher agrees with itself."""
     contract = project.contract
-    needed, prompts, read = basket(project), data.prompts(project), task_of(contract).read
-    _refuse_bars_above(contract, ceiling(needed.reused, prompts, read, CEILING_LEVEL))  # before money is spent
+    needed, read = basket(project), task_of(contract).read
+    logged_twice = ceiling(needed.reused, _learning(project), read, CEILING_LEVEL)
+    _refuse_bars_above(contract, logged_twice)  # before money is spent
     before = asking.spent(project)
     if needed.to_buy and before + needed.estimate > contract.budget.usd:
         raise BudgetTooSmall(before + needed.estimate, contract.budget.usd, _what(project, needed))
     asked = asyncio.run(_ask(project, needed, Purse(contract.budget.usd, before), listen)) if needed.calls else []
     table = pl.concat([needed.reused, tables.frame(asked, Completion)])
-    found = ceiling(table, prompts, read, CEILING_LEVEL)
+    found = ceiling(table, _drawn(project), read, CEILING_LEVEL)
+    found = found if found.pairs > logged_twice.pairs else logged_twice
     spent = answers.spending(table, asking.spent(project))
     table.write_parquet(making.folder / "completions.parquet")
     write_json(making.folder / "ceiling.json", found)
     write_json(making.folder / "spending.json", spent)
     making.summary = {"bought": spent.bought, "usd": spent.usd, "failed": spent.failed}
     _refuse_bars_above(contract, found)
+
+
+def _learning(project: Project) -> pl.DataFrame:
+    """Return the prompts of train and tune: an evaluation prompt is asked again because its answer was unusable."""
+    requests = data.requests(project).filter(pl.col("split").is_in(LEARNING))
+    return data.prompts(project).filter(pl.col("id").is_in(requests["prompt_id"].implode()))
+
+
+def _drawn(project: Project) -> pl.DataFrame:
+    """Return the prompts drawn to be asked twice, whatever their answers: no other choice is without a lean."""
+    contract = project.contract
+    names = drawn(data.requests(project), contract.teacher.ceiling, contract.prompts.seed)
+    return data.prompts(project).filter(pl.col("id").is_in(list(names)))
 
 
 def _what(project: Project, needed: Basket) -> str:

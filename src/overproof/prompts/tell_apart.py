@@ -1,9 +1,9 @@
 """Can the prompt set and live traffic be told apart? A logistic regression tries, on units it has not seen.
 
-A classifier two-sample test (Lopez-Paz and Oquab, 2017): fitted on half of the units, judged on the other half. (Judging
-it on every fold in turn would use each unit, but the folds' results lean on one another: in simulation such intervals
-missed 16 to 28 % of the time at a nominal 5 %.) The interval is DeLong's (1988), its structural components summed by unit
-as in Obuchowski (1997), so it is asymptotic in the number of units.
+A classifier two-sample test (Lopez-Paz and Oquab, 2017): fitted on half of the units, judged on the other half. Judging
+each fold in turn would use every unit, but the folds' results lean on one another: in simulation such intervals missed
+16 to 26 % of the time at a nominal 5 %. The interval is DeLong's (1988), its structural components summed by unit as in
+Obuchowski (1997), so it is asymptotic in the number of units.
 """
 
 from __future__ import annotations

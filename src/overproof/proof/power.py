@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp, ndtri
+from scipy.special import betaln, gammaln, logsumexp, ndtri
 
+from overproof.proof import binomial
 from overproof.proof.betting import FRACTIONS, SHARES, weights
 from overproof.proof.binomial import MOST
 
@@ -81,3 +82,21 @@ def _first(start: Floats, growth: Floats, wobble: Floats, delta: float) -> int |
     paths = start[:, None] + growth[:, None] * _SIZES - wobble[:, None] * np.sqrt(_SIZES)
     enough = logsumexp(paths, axis=0, b=SHARES[:, None]) >= np.log(1 / delta)
     return int(_SIZES[enough.argmax()]) if enough.any() else None
+
+
+def chance_to_prove_again(errors: int, answered: int, alpha: float, level: float, again: int | None = None) -> float:
+    """Return the chance that the exact risk test on `again` fresh answered units (default: as many) proves `alpha`.
+
+    Errors on fresh units follow the beta-binomial law of Jeffreys' posterior after `errors` among `answered`. A guide
+    for picking among thresholds that are all certified, not a claim: it knows nothing of the picking itself.
+    """
+    n = answered if again is None else again
+    if n <= 0:
+        return 0.0
+    k = np.arange(n + 1)
+    allowed = k[binomial.tail(k, n, alpha) <= level]
+    if not len(allowed):
+        return 0.0
+    a, b = errors + 0.5, answered - errors + 0.5
+    log_pmf = gammaln(n + 1) - gammaln(allowed + 1) - gammaln(n - allowed + 1) + betaln(allowed + a, n - allowed + b)
+    return float(min(1.0, np.exp(log_pmf - betaln(a, b)).sum()))

@@ -84,7 +84,8 @@ def loss(design: Design, targets: Floats, share: Floats, penalty: float) -> Loss
 def minimise(loss: Loss, start: Floats, *, steps: int = 100, memory: int = 6, tolerance: float = 1e-4) -> Floats:
     """Return about where a convex `loss` is least, from `start`: L-BFGS with backtracking.
 
-    Nocedal & Wright (2006), algorithms 7.4 and 3.1. It stops when a step gains less than `tolerance` of the loss.
+    Nocedal & Wright (2006), algorithms 7.4 and 3.1. It stops when a step gains less than `tolerance` of the loss; the
+    first `memory` steps do not count, for they know too little of the curvature to be good ones.
     """
     point = start
     value, slope = loss(point)
@@ -103,7 +104,7 @@ def minimise(loss: Loss, start: Floats, *, steps: int = 100, memory: int = 6, to
         _remember(moves, tried - point, new_slope - slope)
         gained = value - new_value
         point, value, slope = tried, new_value, new_slope
-        if gained <= tolerance * abs(value):
+        if gained <= tolerance * abs(value) and len(moves) == memory:
             break
     return point
 
