@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from toy_logs import CONTRACT
 
 from overproof.contract import json_schema, parse
 from overproof.core.errors import ContractError
+from toy_logs import CONTRACT
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -28,9 +28,17 @@ def test_what_is_left_out_has_a_default() -> None:
         ("[risk]", "[rsik]", "top level: does not know 'rsik'; did you mean 'risk'?"),
         ("alpha = 0.10", 'alpha = "low"', "risk.alpha: expected `float`, got `str`"),
         ("alpha = 0.10", "alpha = 1.5", "risk.alpha: is 1.5, and must lie between 0 and 1"),
-        ('labels = ["billing", "shipping", "account", "other"]', 'labels = ["billing"]', "task.labels: needs at least two"),
+        (
+            'labels = ["billing", "shipping", "account", "other"]',
+            'labels = ["billing"]',
+            "task.labels: needs at least two",
+        ),
         ('name = "toy"', 'name = "toy"\nkind = "generate"', "task.kind: 'generate' is not here yet"),
-        ('slice = "all"', 'slice = "gold customers"', "no slice is called 'gold customers'; there are: all, new, pro, repeat"),
+        (
+            'slice = "all"',
+            'slice = "gold customers"',
+            "no slice is called 'gold customers'; there are: all, new, pro, repeat",
+        ),
         ("at_least = 0.80", "", "bars[0]: needs `at_least`, or `within`"),
         ("at_least = 0.80", 'within = 0.02\nof = "teacher"', "needs a third opinion: set proof.reference = 'gold'"),
         ('name = "pro"', 'name = "new"', "slices[0].name: 'new' is derived by itself"),

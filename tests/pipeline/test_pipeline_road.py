@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import toy_logs
-from toy_logs import CONTRACT
 
+import toy_logs
 from overproof.core.errors import UserError
 from overproof.core.protocols import StudentKind
 from overproof.pipeline.plan import plan
@@ -16,6 +15,7 @@ from overproof.pipeline.status import status
 from overproof.release import folder as releases
 from overproof.release import ledger
 from overproof.students.linear import Linear
+from toy_logs import CONTRACT
 
 KINDS: dict[str, StudentKind] = {"linear": Linear()}
 

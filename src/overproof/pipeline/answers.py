@@ -10,7 +10,7 @@ import polars as pl
 
 from overproof.contract import Contract
 from overproof.core import plugins, tables
-from overproof.core.errors import BudgetTooSmall, UserError
+from overproof.core.errors import BudgetTooSmall, NotEnoughData, UserError
 from overproof.core.protocols import Ask, Rule
 from overproof.core.store import Making, write_json
 from overproof.core.types import Ceiling, Completion, Funnel, PromptId, Spending
@@ -79,7 +79,7 @@ def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     asked = asyncio.run(_ask(project, needed, Purse(contract.budget.usd, before), listen)) if needed.calls else []
     table = pl.concat([needed.reused, tables.frame(asked, Completion)])
     found = ceiling(table, _drawn(project), read, CEILING_LEVEL)
-    found = found if found.pairs > logged_twice.pairs else logged_twice
+    found = logged_twice if contract.teacher.base_url is None else found
     spent = answers.spending(table, asking.spent(project))
     table.write_parquet(making.folder / "completions.parquet")
     write_json(making.folder / "ceiling.json", found)
@@ -147,10 +147,23 @@ def make_filters(project: Project, making: Making, listen: Listener) -> None:
     table = completions(project)
     listen.step("filters", f"{table.height} answers")
     sifted = sift(data.prompts(project), data.requests(project), table, task_of(contract), rules)
+    _refuse_one_label(sifted.examples)
     sifted.examples.write_parquet(making.folder / "examples.parquet")
     sifted.rejections.write_parquet(making.folder / "rejections.parquet")
     write_json(making.folder / "funnel.json", sifted.funnel)
     making.summary = {"examples": sifted.funnel.examples, "rejected": sifted.funnel.rejected}
+
+
+def _refuse_one_label(examples: pl.DataFrame) -> None:
+    """Say that there is nothing to learn before the test is read, not after."""
+    for split in ("train", "tune"):
+        labels = examples.filter(pl.col("split") == split)["answer"].unique().to_list()
+        if not labels or (split == "train" and len(labels) == 1):
+            found = f"only one label, {labels[0]!r}" if labels else "no accepted answer"
+            raise NotEnoughData(
+                f"there is {found} among the {split} examples, so there is nothing to learn: bring more logs, or mend "
+                "task.labels and [[filters]] in overproof.toml if the wrong answers were rejected"
+            )
 
 
 def completions(project: Project) -> pl.DataFrame:

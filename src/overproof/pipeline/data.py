@@ -5,15 +5,14 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
-from overproof.core.errors import NotEnoughData
 from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
 from overproof.models.prices import BYTES_PER_TOKEN
-from overproof.pipeline.asking import known_price
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
+from overproof.pipeline.refuse import refuse_pointless
 from overproof.pipeline.task import task_of
 from overproof.prompts.build import build
 from overproof.proof.ledger import family_levels, spent
@@ -54,7 +53,7 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
         read=task_of(contract).read,
     )
     asked, estimated = with_tokens(built.requests, built.prompts)
-    _refuse_unpriced(project, asked)
+    refuse_pointless(contract, asked)
     notes = (*built.summary.notes, *((TOKENS_ESTIMATED.format(n=estimated),) if estimated else ()))
     n_max = contract.proof.n_max or _n_max(project, asked)
     summary = msgspec.structs.replace(built.summary, n_max=n_max, notes=notes)
@@ -76,16 +75,6 @@ def with_tokens(requests: pl.DataFrame, prompts: pl.DataFrame) -> tuple[pl.DataF
         output_tokens=pl.coalesce("output_tokens", answered.ceil().cast(pl.Int64)),
     )
     return filled.drop("sent"), requests["input_tokens"].null_count()
-
-
-def _refuse_unpriced(project: Project, requests: pl.DataFrame) -> None:
-    """A saving cannot be proven where nobody knows what the teacher costs: say so before anything is bought."""
-    teacher = project.contract.teacher
-    if known_price(teacher) is None and requests["cost_usd"].null_count() == requests.height:
-        raise NotEnoughData(
-            f"what {teacher.model!r} costs is not known: neither the logs nor the price library say; write "
-            "`price = { input = ..., output = ... }` (dollars per million tokens) under [teacher] in overproof.toml"
-        )
 
 
 def _n_max(project: Project, requests: pl.DataFrame) -> int:

@@ -19,7 +19,7 @@ MOST_CHARACTERS = 8
 
 
 class Linear(Record):
-    """Multinomial logistic regression over word runs and character pieces. Trains in seconds, answers in microseconds."""
+    """Multinomial logistic regression over runs of words and pieces of words."""
 
     name: str = ""
     """What reports call it; "linear-words" or "linear-words+chars" when left empty."""
@@ -48,7 +48,7 @@ class Linear(Record):
             name = "linear-words" if self.characters is None else "linear-words+chars"
             msgspec.structs.force_setattr(self, "name", name)
 
-    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> LinearStudent:
+    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> LinearStudent:  # noqa: ARG002 - the seam's signature
         """Return a student fitted on `train`; its penalty (unless given) and temperature are chosen on `tune`.
 
         The problem is convex and solved from zero, so nothing is drawn and `seed` changes nothing.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,13 +30,14 @@ PIECE = 0.4
 RARITY = 1.3
 """Power of the inverse document frequency: above 1, rare words and pieces count for more than is usual.
 
-The three were chosen on divisions of training data, five small multilingual ones and two large ones; the optimum is flat.
+The three were chosen on divisions of training data, five small multilingual ones and two large ones; the optimum is
+flat.
 """
 
 FIRST_PENALTY, WEAKEST, STRONGEST = 4e-6, 1e-7, 1e-2
 STEP = 5.0
 WORTH = 2e-3
-"""Log-losses on tune that differ by less than this share are equal; of equals, the weaker penalty is right more often."""
+"""Log-losses on tune closer than this share are equal; of equals, the weaker penalty is right more often."""
 
 
 class Lesson(NamedTuple):
@@ -141,7 +141,7 @@ def _bags(bags: Sequence[Sequence[int]], width: int) -> Matrix:
 
 
 def _chosen(options: Linear, lesson: Lesson, exam: Lesson) -> Fitted:
-    """Return the fit whose penalty does best on tune: from the middle, weaker while that does no harm, else stronger."""
+    """Return the fit whose penalty does best on tune: weaker than the first while that does no harm, else stronger."""
     start = np.zeros((lesson.design.units.shape[1] + 1, lesson.targets.shape[1]), dtype=np.float32)
     if options.penalty is not None:
         return _fitted(options.penalty, start, lesson, exam)

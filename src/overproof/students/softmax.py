@@ -58,9 +58,10 @@ class Design:
 
 
 def loss(design: Design, targets: Floats, share: Floats, penalty: float) -> Loss:
-    """Return the penalised mean cross-entropy, as a function of weights of shape (features + 1, labels), with its slope.
+    """Return the penalised mean cross-entropy and its slope, as a function of weights (features + 1, labels).
 
-    `targets` has shape (texts, labels), rows summing to 1; `share`, shape (texts,), sums to 1. The bias is not penalised.
+    `targets` has shape (texts, labels), rows summing to 1; `share`, shape (texts,), sums to 1. The bias, the last row
+    of the weights, is not penalised.
     """
     column = share[:, None]
 

@@ -23,8 +23,8 @@ def soft_labels(examples: pl.DataFrame, labels: tuple[str, ...]) -> NDArray[np.f
     stray = next((row for row, answer in enumerate(answers) if answer not in column), None)
     if stray is not None:
         raise UserError(
-            f"the example of prompt {examples['prompt_id'][stray]!r} has the answer {answers[stray]!r}, which is not one "
-            f"of task.labels: keep the filter `label_set`, or add the label"
+            f"the example of prompt {examples['prompt_id'][stray]!r} has the answer {answers[stray]!r}, "
+            f"which is not one of task.labels: keep the filter `label_set`, or add the label"
         )
     chances = np.zeros((len(answers), len(labels)), dtype=np.float32)
     chances[np.arange(len(answers)), [column[answer] for answer in answers]] = 1
