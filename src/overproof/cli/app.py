@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-app = typer.Typer(
-    name="overproof",
-    help="From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+from overproof import __version__
+
+PATH = click.Path(path_type=Path)
+project_option = click.option(
+    "--project", "-p", type=PATH, default=Path(), help="Folder that holds overproof.toml; this one when left out."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 
-ProjectDir = Annotated[Path, typer.Option("--project", "-p", help="Folder that holds overproof.toml.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-HERE = Path()
+
+class InOrder(click.Group):
+    """Lists commands in the order people use them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names as they were defined."""
+        return list(self.commands)
 
 
 def run() -> None:
@@ -27,34 +29,32 @@ def run() -> None:
     from overproof.core.errors import UserError
 
     try:
-        app()
+        main(standalone_mode=False)
     except UserError as wrong:
-        print(f"overproof: {wrong}", file=sys.stderr)  # noqa: T201 - the one place where an error becomes text
+        click.echo(f"overproof: {wrong}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("overproof: stopped; what was done is kept, run the same command to go on", file=sys.stderr)  # noqa: T201
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("overproof: stopped; what was done is kept, run the same command to go on", err=True)
         sys.exit(130)
 
 
-@app.callback()
-def main(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)] = False
-) -> None:
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="overproof")
+def main() -> None:
     """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof."""
-    if version:
-        from overproof import __version__
-
-        typer.echo(__version__)
-        raise typer.Exit
 
 
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to make the demo project in.")] = Path("overproof-demo"),
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show the whole road on embedded data: no key, no network, about a minute."""
+@main.command()
+@click.argument("folder", type=PATH, default=Path("overproof-demo"))
+@json_option
+def demo(folder: Path, *, as_json: bool) -> None:
+    """Show the whole road on embedded data: no key, no network.
+
+    Makes a project in FOLDER (overproof-demo when left out) and runs it.
+    """
     from overproof.cli.show import finished, listening
     from overproof.pipeline.demo import demo as run_demo
 
@@ -63,25 +63,28 @@ def demo(
     finished(outcome, folder, as_json=as_json)
 
 
-@app.command()
-def init(
-    name: Annotated[str, typer.Argument(help="Name of the task, and of the folder to make.")],
-    logs: Annotated[str, typer.Option("--from", help="Log file or glob to start from.")],
-    teacher: Annotated[str | None, typer.Option(help="Model to distil; the most frequent one when left out.")] = None,
-    where: Annotated[str | None, typer.Option(help="SQL over metadata that tells this task from others.")] = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Write a contract, NAME/overproof.toml, from what the logs hold."""
+@main.command()
+@click.argument("name")
+@click.option("--from", "logs", required=True, metavar="LOGS", help="Log file or glob (quoted) to start from.")
+@click.option("--teacher", help="Model to distil; the most frequent one in the logs when left out.")
+@click.option("--where", help="SQL over metadata that tells this task from others: \"app = 'triage'\".")
+@json_option
+def init(name: str, logs: str, teacher: str | None, where: str | None, *, as_json: bool) -> None:
+    """Write a contract, NAME/overproof.toml, from logs."""
     from overproof.cli.show import show_init
     from overproof.pipeline.init import init as start
 
     show_init(start(name, logs, teacher, where), as_json=as_json)
 
 
-@app.command()
-def plan(*, project: ProjectDir = HERE, as_json: AsJson = False) -> None:
-    """Say what a run would do and what it would spend; asks nobody anything."""
+@main.command()
+@project_option
+@json_option
+def plan(project: Path, *, as_json: bool) -> None:
+    """Say what a run would do, and spend.
+
+    Asks nobody anything.
+    """
     from overproof.cli.show import listening, show_plan
     from overproof.pipeline.plan import plan as look_ahead
 
@@ -90,53 +93,49 @@ def plan(*, project: ProjectDir = HERE, as_json: AsJson = False) -> None:
     show_plan(found, as_json=as_json)
 
 
-@app.command(name="run")
-def run_command(
-    *,
-    project: ProjectDir = HERE,
-    past_gate: Annotated[bool, typer.Option("--past-gate", help="Go on although a baseline was proven.")] = False,
-    again: Annotated[list[str] | None, typer.Option(help="Stage to make anew although it is fresh.")] = None,
-    as_json: AsJson = False,
-) -> None:
+@main.command(name="run")
+@project_option
+@click.option("--past-gate", is_flag=True, help="Go on although a baseline was proven.")
+@click.option("--again", multiple=True, metavar="STAGE", help="Make this stage anew although it is fresh; repeatable.")
+@json_option
+def run_command(project: Path, again: tuple[str, ...], *, past_gate: bool, as_json: bool) -> None:
     """Run the road: cached, resumable, within the budget."""
     from overproof.cli.show import finished, listening
     from overproof.pipeline.run import run as run_road
 
     with listening() as listen:
-        outcome = run_road(project, past_gate=past_gate, again=again or (), listen=listen)
+        outcome = run_road(project, past_gate=past_gate, again=again, listen=listen)
     finished(outcome, project, as_json=as_json)
 
 
-@app.command()
-def report(
-    *,
-    project: ProjectDir = HERE,
-    examples: Annotated[bool, typer.Option(help="Show redacted examples.")] = True,
-    output: Annotated[
-        Path | None, typer.Option(help="Where to write it; report.html in the project when left out.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the last run's report again and say where it is."""
+@main.command()
+@project_option
+@click.option("--examples/--no-examples", default=True, help="Show redacted examples, or none.")
+@click.option("--output", type=PATH, help="Where to write it; report.html in the project when left out.")
+@json_option
+def report(project: Path, output: Path | None, *, examples: bool, as_json: bool) -> None:
+    """Write the last run's report again, and say where."""
     from overproof.cli.show import show_report
     from overproof.pipeline.tell import report as write_report
 
     show_report(write_report(project, output, examples=examples), as_json=as_json)
 
 
-@app.command()
-def status(*, project: ProjectDir = HERE, as_json: AsJson = False) -> None:
-    """Say how the last run ended, and whether anything has changed since."""
+@main.command()
+@project_option
+@json_option
+def status(project: Path, *, as_json: bool) -> None:
+    """Say how the last run ended, and what has changed since."""
     from overproof.cli.show import show_status
     from overproof.pipeline.status import status as look
 
     show_status(look(project), as_json=as_json)
 
 
-@app.command()
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of overproof.toml, for editors."""
     from overproof.cli.show import as_json_text
     from overproof.contract import json_schema
 
-    typer.echo(as_json_text(json_schema()))
+    click.echo(as_json_text(json_schema()))

@@ -9,8 +9,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
-import typer
 
 if TYPE_CHECKING:
     from overproof.pipeline.init import Started
@@ -51,7 +51,7 @@ class Talking:
         if fresh:
             return
         self._redraw("")
-        typer.echo(f"  {stage:<10} {seconds:6.1f} s", err=True)
+        click.echo(f"  {stage:<10} {seconds:6.1f} s", err=True)
 
     def _redraw(self, line: str) -> None:
         if self._live:
@@ -72,56 +72,56 @@ def listening() -> Iterator[Talking]:
 def finished(outcome: Outcome, project: Path, *, as_json: bool) -> None:
     """Print how a run ended."""
     if as_json:
-        typer.echo(as_json_text(outcome))
+        click.echo(as_json_text(outcome))
         return
-    typer.echo(outcome.summary.rstrip("\n"))
-    typer.echo(f"report     {project / outcome.report}")
+    click.echo(outcome.summary.rstrip("\n"))
+    click.echo(f"report     {project / outcome.report}")
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Print what a run would do and spend."""
     if as_json:
-        typer.echo(as_json_text(plan))
+        click.echo(as_json_text(plan))
         return
     for step in plan.steps:
-        typer.echo(f"  {step.stage:<10} {step.state:<6} {step.because}")
+        click.echo(f"  {step.stage:<10} {step.state:<6} {step.because}")
     if plan.answers_to_buy:
-        typer.echo(f"\nTo buy: {plan.answers_to_buy} answers for at most ${plan.usd:.2f}.")
+        click.echo(f"\nTo buy: {plan.answers_to_buy} answers for at most ${plan.usd:.2f}.")
     else:
-        typer.echo("\nNothing to buy.")
+        click.echo("\nNothing to buy.")
     verdict = "within" if plan.within_budget else "MORE THAN"
-    typer.echo(f"Spent so far ${plan.spent:.2f}; {verdict} the budget of ${plan.budget:.2f}.")
+    click.echo(f"Spent so far ${plan.spent:.2f}; {verdict} the budget of ${plan.budget:.2f}.")
 
 
 def show_status(status: Status, *, as_json: bool) -> None:
     """Print how the last run ended."""
     if as_json:
-        typer.echo(as_json_text(status))
+        click.echo(as_json_text(status))
         return
-    typer.echo(status.decision.reason)
+    click.echo(status.decision.reason)
     if status.release:
-        typer.echo(f"Release: {status.release}")
+        click.echo(f"Release: {status.release}")
     if status.stale:
-        typer.echo(f"Changed since: {', '.join(status.stale)} would be made again by `overproof run`.")
+        click.echo(f"Changed since: {', '.join(status.stale)} would be made again by `overproof run`.")
     else:
-        typer.echo("Nothing has changed since.")
+        click.echo("Nothing has changed since.")
 
 
 def show_init(started: Started, *, as_json: bool) -> None:
     """Print what was found and what to do next."""
     if as_json:
-        typer.echo(as_json_text(started))
+        click.echo(as_json_text(started))
         return
-    typer.echo(
+    click.echo(
         f"Wrote {started.path}: {len(started.labels)} labels, teacher {started.teacher!r}, {started.exchanges} calls."
     )
     for note in started.notes:
-        typer.echo(f"  {note}")
-    typer.echo(
+        click.echo(f"  {note}")
+    click.echo(
         f"Next: read it, set `terms`, then `overproof plan --project {Path(started.path).parent}` and `overproof run`."
     )
 
 
 def show_report(path: Path, *, as_json: bool) -> None:
     """Print where the report is."""
-    typer.echo(as_json_text({"report": str(path)}) if as_json else str(path))
+    click.echo(as_json_text({"report": str(path)}) if as_json else str(path))

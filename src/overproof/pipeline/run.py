@@ -18,7 +18,7 @@ from overproof.core.store import write_json
 from overproof.core.types import Decision, Record
 from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
-from overproof.pipeline.stages import BEYOND_THE_GATE, STAGES, Stage
+from overproof.pipeline.stages import BEYOND_THE_GATE, NAMES, STAGES, Stage
 
 MAKERS = {
     "logs": "overproof.pipeline.data:make_logs",
@@ -63,6 +63,7 @@ def run(root: Path, *, past_gate: bool = False, again: Collection[str] = (), lis
     """
     project = Project(root)
     refuse_without_terms(project)
+    _refuse_unknown(again)
     with only_one(project):
         states = tuple(_made(project, stage, past_gate, again, listen or Silent()) for stage in STAGES)
         return _told(project, states)
@@ -76,6 +77,12 @@ def refuse_without_terms(project: Project) -> None:
             f"overproof.toml, teacher.terms: read whether the terms of {teacher.model!r} allow training on its "
             'answers, then write `terms = "acknowledged"`; nothing is trained before'
         )
+
+
+def _refuse_unknown(again: Collection[str]) -> None:
+    for name in again:
+        if name not in NAMES:
+            raise UserError(f"no stage is called {name!r}; there are: {', '.join(NAMES)}")
 
 
 @contextlib.contextmanager

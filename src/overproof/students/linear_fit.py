@@ -128,9 +128,10 @@ def design(lexicon: Lexicon, scale: Floats, texts: Sequence[str]) -> Design:
         features[row] += [first + piece for piece in lexicon.pieces_of(word)]
     features += [[first + piece for piece in lexicon.pieces_of(word)] for word in strangers]
     units = _bags(features, len(scale)) * scale
-    length = np.sqrt(_bags(bags, len(features)) @ units.power(2).sum(axis=1))
+    plain = _bags(bags, len(features))
+    length = np.sqrt(plain @ units.power(2).sum(axis=1))
     per_text = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
-    return Design((_bags(bags, len(features)) * per_text[:, None]).tocsr(), units.tocsr())
+    return Design((plain * per_text[:, None]).tocsr(), units.tocsr())
 
 
 def _bags(bags: Sequence[Sequence[int]], width: int) -> Matrix:

@@ -161,7 +161,7 @@ def load(folder: Path) -> LinearStudent:
         tensors = (folder / TENSORS).read_bytes()
         vocabulary = msgspec.json.decode((folder / VOCABULARY).read_bytes(), type=Vocabulary)
         arrays = tensors_from(tensors)
-    except (OSError, msgspec.DecodeError, SafetensorError) as wrong:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, SafetensorError) as wrong:
         raise ReleaseCorrupt(f"{folder} holds no linear student that can be read: {wrong}") from wrong
     if vocabulary.format != FORMAT:
         raise ReleaseCorrupt(f"{folder / VOCABULARY} has format {vocabulary.format}, this version reads {FORMAT}")
