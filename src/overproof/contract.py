@@ -125,6 +125,8 @@ def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
         "prompts.test_share": contract.prompts.test_share,
         "prompts.similarity": contract.prompts.similarity,
     }
+    if not 0 <= contract.calibrate.again < 1:
+        yield "calibrate.again", f"is {contract.calibrate.again}, and must lie between 0 and 1"
     for where, value in shares.items():
         if not 0 < value < 1:
             yield where, f"is {value}, and must lie between 0 and 1"

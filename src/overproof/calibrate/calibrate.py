@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from overproof.calibrate.certify import Choice, Drawn, choose
+from overproof.calibrate.certify import Ahead, Choice, Drawn, choose
 from overproof.calibrate.curve import curve
 from overproof.calibrate.options import CalibrateOptions
 from overproof.core.protocols import Task
@@ -34,6 +34,8 @@ def calibrate(
     unroutable: Collection[str] = (),
     tune_by_slice: Mapping[str, NDArray[np.floating]] | None = None,
     temperature: float = 1.0,
+    test_units: int | None = None,
+    test_level: float | None = None,
 ) -> Calibration:
     """Return when `candidate` may answer, so that its error rate among the answered stays at or below `alpha`.
 
@@ -42,7 +44,8 @@ def calibrate(
     0 where it had nothing to say, fixes the grid; one that always says the same gets a grid of one point. `unroutable`
     names critical slices that cannot be recognised before answering (those over `label`): all of them are certified, or
     nothing is. `tune_by_slice` are the confidences of `tune` in each critical slice: where a slice is harder than the
-    rest, its sequence of tests must know, or it starts where too little is answered to prove anything.
+    rest, its sequence of tests must know, or it starts where too little is answered to prove anything. `test_units` and
+    `test_level` say what the test to come will be: the threshold is then one that it is likely to prove again.
 
     Raises:
         TypeError: `evidence` is not the calibrate split.
@@ -67,6 +70,7 @@ def calibrate(
         delta=delta,
         start_units=options.start_units,
         unroutable=frozenset(unroutable),
+        ahead=_ahead(test_units, test_level, len(drawn.rows["all"]), options),
         tune_by_slice={name: np.asarray(own, dtype=np.float64) for name, own in (tune_by_slice or {}).items()},
     )
     routed = route(scored, choice.threshold, choice.always_teacher)
@@ -92,6 +96,12 @@ def calibrate(
         brier=reliability.brier(sure, right),
         reliability=reliability.bins(sure, right),
     )
+
+
+def _ahead(units: int | None, level: float | None, here: int, options: CalibrateOptions) -> Ahead | None:
+    if units is None or level is None or not here or not options.again:
+        return None
+    return Ahead(level=level, units=units / here, chance=options.again)
 
 
 def drawn_from(scored: pl.DataFrame, units: Units, critical: Sequence[str]) -> Drawn:

@@ -10,7 +10,9 @@ then any pair may be picked by any rule. Over t by Learn-then-Test; over E by a 
 half to leaving nobody out, the other half evenly over how many are left out, then evenly over which. Slices with too
 few units to be certified even without an error are left out before anything is scored, and cost nothing.
 
-The rule that picks: of the certified pairs, the one that answers the most requests.
+The rule that picks: of the certified pairs, the one that answers the most requests; where the test must prove the
+same claims again (`Ahead`), only among those that it is likely to. The most lenient certified threshold sits, by its
+making, where the error rate seen is just low enough: fresh units would confirm it about every second time.
 """
 
 from __future__ import annotations
@@ -22,11 +24,12 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.proof import binomial, thresholds
+from overproof.proof import binomial, power, thresholds
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
 
 SPREAD = 12
 """Thresholds that the Bonferroni half tests."""
@@ -62,6 +65,18 @@ class Claim:
     p_value: float
     level: float
     """Share of δ the claim had, given who was left out; each half of Learn-then-Test has half of it."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """The test to come, which must prove the same claims on fresh units."""
+
+    level: float
+    """At which it tests each claim."""
+    units: float
+    """Test units for each unit here."""
+    chance: float
+    """That a claim is proven again, at least, for a threshold to be picked or a slice to be kept."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +131,11 @@ class Certifier:
     """Critical slices that can be left to the teacher, without those left out beforehand."""
     left_out: frozenset[str] = frozenset()
     """Left out beforehand."""
+    ahead: Ahead | None = None
     _seen: dict[tuple[str, frozenset[str]], Mask] = field(default_factory=dict)
     _others: dict[str, frozenset[str]] = field(default_factory=dict)
+    _counted: dict[tuple[str, frozenset[str]], tuple[Counts, Counts]] = field(default_factory=dict)
+    _chances: dict[tuple[str, frozenset[str], int], float] = field(default_factory=dict)
 
     def others(self, name: str) -> frozenset[str]:
         """Return the slices whose being left out would change what `name` answers."""
@@ -152,8 +170,14 @@ class Certifier:
         start = min(self.start_units, max(least, units * (START if name == "all" else SLICE_START)))
         return certified(p, units * self.tune_share[name], start, least, level)
 
-    def counts(self, name: str, excluded: frozenset[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def counts(self, name: str, excluded: frozenset[str]) -> tuple[Counts, Counts]:
         """Return answered units and errors among them at every threshold."""
+        key = (name, excluded)
+        if key not in self._counted:
+            self._counted[key] = self._count(name, excluded)
+        return self._counted[key]
+
+    def _count(self, name: str, excluded: frozenset[str]) -> tuple[Counts, Counts]:
         rows = self.drawn.rows[name]
         gone = np.zeros(len(self.drawn.confidence), dtype=bool)
         for each in excluded | self.left_out:
@@ -167,11 +191,28 @@ class Certifier:
             return np.zeros(len(self.grid), dtype=np.int64), np.zeros(len(self.grid), dtype=np.int64)
         return found.answered[0], found.errors[0]
 
+    def chance(self, name: str, excluded: frozenset[str], t: int) -> float:
+        """Return the chance that the test ahead proves claim `name` again; 1 when none is ahead."""
+        if self.ahead is None:
+            return 1.0
+        key = (name, excluded & self.others(name), t)
+        if key not in self._chances:
+            answered, errors = self.counts(name, key[1])
+            again = round(self.ahead.units * answered[t])
+            found = power.chance_to_prove_again(int(errors[t]), int(answered[t]), self.alpha, self.ahead.level, again)
+            self._chances[key] = found
+        return self._chances[key]
+
+    def keeps(self, name: str, excluded: frozenset[str], t: int) -> bool:
+        """Return whether a critical slice is certified, and likely to be proven again."""
+        least = self.ahead.chance if self.ahead else 0.0
+        return bool(self.holds(name, excluded)[t]) and self.chance(name, excluded, t) >= least
+
     def excluded_at(self, t: int, kept_by_force: tuple[str, ...]) -> frozenset[str] | None:
         """Return who must be left out at threshold number `t`; None when a slice that no router can see fails."""
         out: frozenset[str] = frozenset()
         while True:
-            fails = frozenset(name for name in self.routable if name not in out and not self.holds(name, out)[t])
+            fails = frozenset(name for name in self.routable if name not in out and not self.keeps(name, out, t))
             if not fails:
                 return out if all(self.holds(name, out)[t] for name in kept_by_force) else None
             out |= fails
@@ -194,6 +235,7 @@ def choose(
     start_units: int,
     unroutable: frozenset[str] = frozenset(),
     tune_by_slice: Mapping[str, Floats] | None = None,
+    ahead: Ahead | None = None,
 ) -> Choice:
     """Return the certified threshold and exclusions that answer the most of all requests.
 
@@ -202,6 +244,7 @@ def choose(
     in `unroutable` cannot be left to the teacher, for no request shows that it is in it before it is answered: no
     threshold is chosen at which it is not certified. `tune_by_slice` are the confidences of `tune` in each slice, from
     which the place is taken where a slice's sequence starts; all of `tune` stands in where they are fewer than 20.
+    With `ahead`, pairs that the test is unlikely to prove again are picked only if there is no better one.
     """
     critical = [name for name in drawn.rows if name != "all"]
     least = binomial.least_units(alpha, delta / 2)
@@ -212,16 +255,25 @@ def choose(
         name: _reach(own if name != "all" and len(own) >= ENOUGH else tune_confidence, grid)
         for name, own in tuned.items()
     }
-    certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small)
+    certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small, ahead)
     forced = tuple(name for name in critical if name in unroutable)
     pairs = list(certifier.options(forced)) if len(grid) else []
     coverage = [_answers(drawn, grid[t], out | small) for t, out in pairs]
     if not pairs or not max(coverage):
         everyone = tuple(name for name in critical if name not in unroutable)
         return Choice(None, everyone, _claims(certifier, critical, max(len(grid) - 1, 0), frozenset()))
-    t, out = pairs[int(np.argmax(coverage))]
+    t, out = pairs[_pick(coverage, [certifier.chance("all", out, t) for t, out in pairs], ahead)]
     left = tuple(name for name in critical if name in out | small)
     return Choice(float(grid[t]), left, _claims(certifier, critical, t, out))
+
+
+def _pick(coverage: list[int], chances: list[float], ahead: Ahead | None) -> int:
+    """Return which pair answers the most among those likely enough; if none is, the likeliest that answers anything."""
+    likely = [chance >= (ahead.chance if ahead else 0.0) for chance in chances]
+    worth = [n * good for n, good in zip(coverage, likely, strict=True)]
+    if max(worth):
+        return int(np.argmax(worth))
+    return int(np.argmax([chance if n else -1.0 for n, chance in zip(coverage, chances, strict=True)]))
 
 
 def _reach(tune_confidence: Floats, grid: Floats) -> Floats:

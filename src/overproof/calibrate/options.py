@@ -12,3 +12,6 @@ class CalibrateOptions(Record):
     """Answered units expected at the strictest threshold tried."""
     points: int = 50
     """Thresholds tried, from strict to lenient."""
+    again: float = 0.9
+    """Chance, about, with which the test is to prove the risk again at the threshold picked. Less answers more and is
+    released less often; 0 picks the most lenient threshold certified, which fresh units confirm every second time."""

@@ -20,7 +20,6 @@ from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import stopped_at_gate
 from overproof.pipeline.task import task_of
-from overproof.proof.ledger import family_levels
 from overproof.release import ledger
 from overproof.release.folder import write_release
 from overproof.release.ledger import Permit
@@ -31,9 +30,9 @@ from overproof.report.story import Shown
 def make_baselines(project: Project, making: Making, listen: Listener) -> None:
     """Try doing nothing first: every baseline under the conditions a student would have to meet."""
     entrants = entering.answer_baselines(project, making, listen)
-    contenders = judge.calibrated(project, making.folder, entrants)
+    contenders = judge.calibrated(project, making.folder, entrants, "baseline")
     granted = judge.enter(project)
-    level = family_levels(granted.level).gate
+    level = judge.level_of("baseline", granted.level)
     found = judge.judged(project, making.folder, contenders, granted, family="baseline", level=level)
     verdict = gate(found)
     write_json(making.folder / "entrants.json", entrants)
@@ -47,7 +46,9 @@ def make_baselines(project: Project, making: Making, listen: Listener) -> None:
 def make_calibrate(project: Project, making: Making, listen: Listener) -> None:
     """Find each student's threshold, and the order in which the students are to be tested."""
     listen.step("calibrate", "thresholds")
-    contenders = judge.calibrated(project, project.folder("students"), entering.entrants(project, "students"))
+    contenders = judge.calibrated(
+        project, project.folder("students"), entering.entrants(project, "students"), "student"
+    )
     judge.write_calibrated(making, contenders)
     making.summary = {"order": [each.entrant.name for each in contenders]}
 
@@ -57,7 +58,7 @@ def make_evaluate(project: Project, making: Making, listen: Listener) -> None:
     listen.step("evaluate", "verdicts")
     granted = judge.enter(project)
     contenders = judge.read_calibrated(project.folder("calibrate"))
-    level = family_levels(granted.level).students
+    level = judge.level_of("student", granted.level)
     found = judge.judged(project, project.folder("students"), contenders, granted, family="student", level=level)
     write_json(making.folder / "candidates.json", found)
     write_json(making.folder / "permit.json", granted)

@@ -29,6 +29,7 @@ from overproof.pipeline.evidence import evidence_of, with_predicted
 from overproof.pipeline.project import Project
 from overproof.pipeline.task import task_of
 from overproof.prompts.slices import split_by_need
+from overproof.proof.ledger import family_levels, spent
 from overproof.release import ledger
 from overproof.release.ledger import Entry, Permit
 
@@ -77,19 +78,22 @@ def _dearest(project: Project) -> float:
     return float(dearest) if isinstance(dearest, int | float) else 0.0
 
 
-def calibrated(project: Project, folder: Path, entrants: Sequence[Entrant]) -> tuple[Calibrated, ...]:
+def calibrated(project: Project, folder: Path, entrants: Sequence[Entrant], family: Family) -> tuple[Calibrated, ...]:
     """Calibrate every entrant on evidence of its own, and return them in the order they are to be tested."""
     evidence = evidence_of(project, "calibrate")
     promises = promises_of(project)
-    found = {each.name: _calibrated(project, folder, each, evidence, promises) for each in entrants}
+    found = {each.name: _calibrated(project, folder, each, evidence, promises, family=family) for each in entrants}
     order = ordered({name: -inf if each.margin is None else each.margin for name, each in found.items()})
     return tuple(found[name] for name in order)
 
 
-def _calibrated(project: Project, folder: Path, entrant: Entrant, rows: pl.DataFrame, promises: Promises) -> Calibrated:
+def _calibrated(
+    project: Project, folder: Path, entrant: Entrant, rows: pl.DataFrame, promises: Promises, *, family: Family
+) -> Calibrated:
     contract, task = project.contract, task_of(project.contract)
     said = pl.read_parquet(folder / entrant.predictions)
     evidence = Calibrate(with_predicted(rows, said, contract))
+    tune = _tuned(project, said)
     calibration = calibrate(
         evidence,
         said,
@@ -99,21 +103,33 @@ def _calibrated(project: Project, folder: Path, entrant: Entrant, rows: pl.DataF
         alpha=contract.risk.alpha,
         delta=1 - contract.proof.confidence,
         critical=contract.critical,
-        tune_confidence=_tune_confidence(project, said),
+        tune_confidence=tune["sure"].to_numpy(),
+        tune_by_slice={name: _inside(tune, name) for name in contract.critical},
         options=contract.calibrate,
         seed=contract.prompts.seed,
         unroutable=_unroutable(contract),
+        test_units=_test_requests(project)["unit"].n_unique(),
+        test_level=level_of(family, spent(1 - contract.proof.confidence, 1)),
     )
     found = margin(evidence, said, calibration, _with_own_cap(promises, said), task)
     return Calibrated(entrant=entrant, calibration=calibration, margin=found if isfinite(found) else None)
 
 
-def _tune_confidence(project: Project, said: pl.DataFrame) -> NDArray[np.float64]:
-    """Return one confidence for each tune request, 0 where the candidate has nothing to say."""
-    tune = data.requests(project).filter(pl.col("split") == "tune").select("prompt_id")
+def level_of(family: Family, level: float) -> float:
+    """Return the share of a decision's level that a family of candidates is tested at."""
+    shares = family_levels(level)
+    return shares.gate if family == "baseline" else shares.students
+
+
+def _tuned(project: Project, said: pl.DataFrame) -> pl.DataFrame:
+    """Return the candidate's confidence `sure` for each tune request, 0 where it has nothing to say, and its slices."""
+    tune = data.requests(project).filter(pl.col("split") == "tune").select("prompt_id", "slices")
     sure = pl.when(pl.col("answer").is_not_null()).then("confidence").otherwise(0.0)
-    joined = tune.join(said.select("prompt_id", sure=sure), on="prompt_id", how="inner")
-    return joined["sure"].to_numpy()
+    return tune.join(said.select("prompt_id", sure=sure), on="prompt_id", how="inner", maintain_order="left")
+
+
+def _inside(tune: pl.DataFrame, name: str) -> NDArray[np.float64]:
+    return tune.filter(pl.col("slices").list.contains(name))["sure"].to_numpy()
 
 
 def _unroutable(contract: Contract) -> tuple[str, ...]:

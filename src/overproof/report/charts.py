@@ -14,20 +14,24 @@ from overproof.report.words import clean, count, dollars, exactly, interval, per
 
 # --- intervals against bars -------------------------------------------------------------------------------------------
 
-TALL = 36
-"""Pixels of one row: two lines of text fit, so that bars run through a whole group without a gap."""
-
-
 FAR = 0.1
 """What lies further than this below the lowest bar is drawn as an arrow at the edge; its figures stand beside it."""
 
+FAR_ALONE = 0.35
+"""The same for a student alone: where it is bad is what the picture is for."""
 
-def span(estimates: Iterable[Estimate | None], bars: Iterable[float]) -> Scale:
+_SYSTEM, _ALONE = -7, 8
+"""Lanes of a track: pixels from its middle."""
+
+
+def span(estimates: Iterable[Estimate | None], bars: Iterable[float], alone: Iterable[Estimate | None] = ()) -> Scale:
     """Return the scale all tracks of a figure share, up to one. What lies far below every bar does not stretch it."""
     promised = list(bars)
-    floor = min(promised, default=0.0) - FAR
+    lowest_bar = min(promised, default=0.0)
+    floor = lowest_bar - FAR
     near = [each.lower for each in estimates if each is not None and each.value >= floor and math.isfinite(each.lower)]
-    lowest = max(min([*near, *promised], default=0.5), floor)
+    marks = [each.value for each in alone if each is not None and each.value >= lowest_bar - FAR_ALONE]
+    lowest = min([max(min([*near, *promised], default=0.5), floor), *marks])
     return Scale(low=max(0.0, math.floor((lowest - 0.01) * 20) / 20), high=1.0)
 
 
@@ -49,34 +53,43 @@ def track(
     bar: float | None,
     state: str,
     teacher: Estimate | None = None,
+    alone: Estimate | None = None,
     name: str = "",
+    note: str = "",
 ) -> Markup:
-    """Return one row of the interval plot: grid, bar, interval, and a mark that says how it stands."""
-    parts = [svg.line(at(scale(each)), 0, at(scale(each)), TALL, "grid") for each in svg.ticks(scale.low, scale.high)]
+    """Return one row of the interval plot, as high as its place: the system above, the candidate alone below."""
+    parts = [_upright(scale, each, "grid") for each in svg.ticks(scale.low, scale.high)]
     told = [name]
     if bar is not None:
-        parts.append(svg.line(at(scale(bar)), 0, at(scale(bar)), TALL, "bar"))
+        parts.append(_upright(scale, bar, "bar"))
         told.append(f"bar {exactly(bar)}")
     if teacher is not None:
         if teacher.value >= scale.low:  # else it would seem to stand at the edge
-            parts.append(svg.line(at(scale(teacher.value)), 0, at(scale(teacher.value)), TALL, "teacher"))
+            parts.append(_upright(scale, teacher.value, "teacher"))
         told.append(f"teacher {percent(teacher.value)}")
+    if alone is not None:
+        parts.append(svg.centred(_whisker(scale, alone, "alone", _ALONE)))
+        told.append(f"alone {interval(alone)}")
     if estimate is not None:
-        parts.append(_whisker(scale, estimate, state))
-        told.append(f"{interval(estimate)}, {state}")
-    return svg.strip(clean("; ".join(told)), svg.join(parts), height=TALL)
+        parts.append(svg.centred(_whisker(scale, estimate, state, _SYSTEM)))
+        told.append(f"system {interval(estimate)}, {state}")
+    told += [note] if note else []
+    return svg.strip(clean("; ".join(told)), svg.join(parts), height="100%")
 
 
-def _whisker(scale: Scale, estimate: Estimate, state: str) -> Markup:
+def _upright(scale: Scale, value: float, css: str) -> Markup:
+    return svg.line(at(scale(value)), 0, at(scale(value)), "100%", css)
+
+
+def _whisker(scale: Scale, estimate: Estimate, state: str, y: int) -> Markup:
     """Return an interval with its mark; an arrow to the left where the value is off the scale."""
-    middle = TALL / 2
     if estimate.value < scale.low:
-        return svg.mark("0%", middle, "off", state)
+        return svg.mark("0%", y, "off", state)
     low, high = scale(estimate.lower), scale(estimate.upper)
-    parts = [svg.line(at(low), middle, at(high), middle, f"whisker {state}")]
+    parts = [svg.line(at(low), y, at(high), y, f"whisker {state}")]
     ends = [scale(end) for end in (estimate.lower, estimate.upper) if end >= scale.low]
-    parts += [svg.line(at(end), middle - 4, at(end), middle + 4, f"whisker {state}") for end in ends]
-    return svg.join([*parts, svg.mark(at(scale(estimate.value)), middle, state)])
+    parts += [svg.line(at(end), y - 3.5, at(end), y + 3.5, f"whisker {state}") for end in ends]
+    return svg.join([*parts, svg.mark(at(scale(estimate.value)), y, state)])
 
 
 # --- calibration ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec.structs import replace
 
 from overproof.core.types import Candidate, Estimate, Record, SliceResult, Verdict
-from overproof.report import charts, sentences, svg, words
+from overproof.report import alone, charts, sentences, svg, words
 from overproof.report.story import Story
 
 SHOWN_VALUES = 8
@@ -26,8 +26,12 @@ class Row(Record):
     result: SliceResult | None
     verdict: Verdict | None
     estimate: Estimate | None
+    alone: Estimate | None
+    """The candidate without the teacher behind it."""
     state: str
-    """Verdict in one word, `plain` where no bar stands."""
+    """Verdict in one word; where no bar stands, `plain`, or `unproven` where the slice is left to the teacher."""
+    lacks: str
+    """Why the teacher goes on answering this slice; empty where it does not."""
     bar: float | None
     """Drawn as a line; None for bars on a difference, which is another scale."""
 
@@ -52,11 +56,14 @@ def render(story: Story) -> str:
             headline=sentences.headline(story),
             badge=sentences.BADGES[story.decision.outcome],
             standing_line=sentences.standing_line(story),
+            kept_line=sentences.kept_line(story),
+            hidden_slice=alone.hidden_slice(story),
             steps=sentences.next_steps(story),
             groups=groups,
             scale=charts.span(
                 [row.estimate for group in groups for row in group.rows],
                 [row.bar for group in groups for row in group.rows if row.bar is not None],
+                [row.alone for group in groups for row in group.rows if row.candidate.family == "student"],
             ),
         )
     )
@@ -86,12 +93,15 @@ def _row(candidate: Candidate, name: str) -> Row:
     verdict = words.find_verdict(candidate, "bar", name)
     alike = verdict is not None and words.quantity(verdict) == "share"
     system = result.system if result is not None else None
+    lacks = alone.lacking(candidate, name)
     return Row(
         candidate=candidate,
         result=result,
         verdict=verdict,
         estimate=verdict.estimate if verdict is not None and alike else system,
-        state=verdict.outcome if verdict is not None else "plain",
+        alone=result.student if result is not None else None,
+        state=verdict.outcome if verdict is not None else "unproven" if lacks else "plain",
+        lacks=lacks,
         bar=verdict.bar if verdict is not None and alike else None,
     )
 
@@ -122,6 +132,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences}
+    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences, "a": alone}
     environment.globals.update(tools, moment=moment, top_shares=top_shares)
     return environment

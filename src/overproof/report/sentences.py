@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from overproof.core.types import Candidate, Verdict
+from overproof.report.alone import hopeless, lacking, uncertified
 from overproof.report.story import Story
 from overproof.report.words import (
     bar,
@@ -43,6 +44,16 @@ def headline(story: Story) -> str:
     return f"{name} {takes}: every promise is proven."
 
 
+def kept_line(story: Story) -> str:
+    """Return which critical slices the winner leaves to the teacher; empty where it leaves none."""
+    kept = story.winner.calibration.always_teacher if story.winner is not None else ()
+    return f"The teacher goes on answering {_listed(kept)}: nothing could be certified there." if kept else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def standing_line(story: Story) -> str:
     """Return what stands under the verdict: reference, evidence, and the level spent."""
     row = find_slice(story.lead, "all") if story.lead else None
@@ -71,28 +82,47 @@ def next_steps(story: Story) -> tuple[str, ...]:
         case "not_proven":
             derived = _after_nothing(story)
         case "exploratory":
-            derived = iter(("To decide, run again once new traffic has brought test units that nobody has read.",))
+            derived = _after_exploring(story)
     return (*story.next_steps, *derived, *_data_warnings(story))
+
+
+def _after_exploring(story: Story) -> Iterator[str]:
+    yield "To decide, run again once new traffic has brought test units that nobody has read."
+    if story.lead is not None:
+        yield from _left(story.lead)
 
 
 def _after_release(story: Story) -> Iterator[str]:
     winner = story.winner
     if winner is None:
         return
+    yield from _let_answer(story, winner)
+    yield from _left(winner)
+    for verdict in winner.verdicts:
+        left = verdict.condition == "risk" and verdict.slice in winner.calibration.always_teacher
+        if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system" and not left:
+            yield f"Not part of the release, and not proven: {_told(verdict)}."
+
+
+def _let_answer(story: Story, winner: Candidate) -> Iterator[str]:
     if winner.calibration.threshold is not None:
         yield (
             f"Let {winner.name} answer where its confidence is at least {winner.calibration.threshold:.3g}, and keep "
             f"{story.promise.teacher} behind it for the rest."
         )
-    if winner.calibration.always_teacher:
-        yield (
-            f"Left to the teacher, because nothing could be certified there: "
-            f"{', '.join(winner.calibration.always_teacher)}. More traffic may change that."
-        )
-    for verdict in winner.verdicts:
-        left = verdict.condition == "risk" and verdict.slice in winner.calibration.always_teacher
-        if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system" and not left:
-            yield f"Not part of the release, and not proven: {_told(verdict)}."
+
+
+def _left(candidate: Candidate) -> Iterator[str]:
+    """Yield which slices stay with the teacher and what each would take, where anything may be answered at all."""
+    if candidate.calibration.threshold is None or not candidate.calibration.always_teacher:
+        return
+    reasons = "; ".join(f"{name} (unproven: {lacking(candidate, name)})" for name in candidate.calibration.always_teacher)
+    cure = (
+        f" For {_listed(hopeless(candidate))}, look at the examples where student and teacher part."
+        if hopeless(candidate)
+        else ""
+    )
+    yield f"{candidate.name} leaves to the teacher: {reasons}.{cure}"
 
 
 def _after_baseline(story: Story) -> Iterator[str]:
@@ -100,13 +130,19 @@ def _after_baseline(story: Story) -> Iterator[str]:
         f"Use {story.decision.winner} instead of distilling. To go on anyway, raise the bars or the targets: "
         f"they say what it would have to be better at."
     )
+    if story.winner is not None:
+        yield from _let_answer(story, story.winner)
+        yield from _left(story.winner)
 
 
 def _after_nothing(story: Story) -> Iterator[str]:
     nearest = story.lead
     if nearest is None:
         yield "No candidate was tested: see its calibration below for what was missing."
+        yield from (f"{each.name} {why}." for each in story.of("student") if (why := uncertified(each.calibration)))
         return
+    if nearest.calibration.threshold is None:
+        yield f"{nearest.name} {uncertified(nearest.calibration)}."
     open_ones = [each for each in nearest.verdicts if each.required and each.outcome != "proven"]
     for verdict in open_ones:
         yield f"{nearest.name}, {_told(verdict)}."
@@ -118,6 +154,7 @@ def _after_nothing(story: Story) -> Iterator[str]:
     units = [each.more_units for each in open_ones if each.outcome == "unproven" and each.more_units]
     if units:
         yield f"Collect traffic until the hungriest of these has about {many(max(units), 'more unit')}, then run again."
+    yield from _left(nearest)
 
 
 def _data_warnings(story: Story) -> Iterator[str]:

@@ -42,21 +42,26 @@ def picture(title: str, body: Markup, *, width: int, height: int, css: str = "pl
     )
 
 
-def strip(title: str, body: Markup, *, height: int, css: str = "track") -> Markup:
-    """Return a drawing that is as wide as its place and `height` pixels high; x is in percent."""
+def strip(title: str, body: Markup, *, height: int | str, css: str = "track") -> Markup:
+    """Return a drawing that is as wide as its place and `height` (pixels, or percent) high; x is in percent."""
     return Markup(
         '<svg class="{}" width="100%" height="{}" role="img" aria-label="{}"><title>{}</title>{}</svg>'
     ).format(css, height, title, title, body)
 
 
-def line(x1: float | str, y1: float, x2: float | str, y2: float, css: str) -> Markup:
-    """Return a straight line; x may be a percentage."""
+def line(x1: float | str, y1: float, x2: float | str, y2: float | str, css: str) -> Markup:
+    """Return a straight line; ends may be percentages."""
     return Markup('<line class="{}" x1="{}" y1="{}" x2="{}" y2="{}"/>').format(css, x1, y1, x2, y2)
 
 
 def box(x: float | str, y: float, width: float | str, height: float, css: str) -> Markup:
     """Return a filled rectangle; x and width may be percentages."""
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(css, x, y, width, height)
+
+
+def centred(body: Markup) -> Markup:
+    """Return a drawing whose y counts from the middle of the one it is put in."""
+    return Markup('<svg y="50%" overflow="visible">{}</svg>').format(body)
 
 
 def label(x: float | str, y: float, text: str, *, anchor: str = "start", css: str = "tick") -> Markup:
@@ -77,6 +82,7 @@ _SHAPES = {
     "off": "M6-4.5L0 0L6 4.5M0 0H14",
     "live": "M0-4A4 4 0 1 1 0 4A4 4 0 1 1 0-4Z",
     "ours": "M0-5L5 0L0 5L-5 0Z",
+    "alone": "M0-4.5L4.5 0L0 4.5L-4.5 0Z",
 }
 
 

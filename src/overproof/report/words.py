@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from markupsafe import Markup
+
 from overproof.core.types import Candidate, Estimate, SliceResult, Verdict
 
 Quantity = Literal["share", "points", "ms", "usd"]
@@ -42,6 +44,11 @@ _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 def clean(text: str) -> str:
     """Return `text` without control characters, text-direction overrides and halves of characters."""
     return _UNSAFE.sub("\ufffd", text)
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that may be broken after its joints (`words+` `characters`), and there before anywhere else."""
+    return Markup("<wbr>").join(re.split(r"(?<=[+\-_/])(?=[^+\-_/])", name))
 
 
 def sentence(text: str) -> str:
@@ -87,10 +94,8 @@ def many(n: float, noun: str) -> str:
 
 
 def margin(errors: float | None) -> str:
-    """Return a margin in standard errors; a dash where it stands for none at all (nothing was answered)."""
-    if errors is None or not abs(errors) < 1e6:
-        return NONE
-    return f"{errors:+.1f}".replace("-", MINUS)
+    """Return a margin in standard errors; a dash where there is none (nothing was answered)."""
+    return NONE if errors is None else f"{errors:+.1f}".replace("-", MINUS)
 
 
 def size(n_bytes: int | None) -> str:
