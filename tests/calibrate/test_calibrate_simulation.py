@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from overproof.calibrate.certify import Choice, Drawn, choose
+from overproof.calibrate.certify import Ahead, Choice, Drawn, choose
 from overproof.proof import binomial, thresholds
 
 pytestmark = pytest.mark.simulation
@@ -145,3 +146,39 @@ def _naive(drawn: Drawn, grid: Floats, tune: Floats, *, alpha: float, delta: flo
     out = tuple(name for name, inside in drawn.member.items() if not proven(np.flatnonzero(inside)))
     left = ~np.any([drawn.member[name] for name in out], axis=0) if out else np.ones(len(drawn.wrong), dtype=bool)
     return Choice(float(grid[0]) if proven(np.flatnonzero(left)) else None, out, {})
+
+
+AHEAD = Ahead(level=0.032, units=1.0, chance=0.9)
+"""A test as large as the calibration, each claim at the students' share of a first decision at 5 %."""
+
+
+@pytest.mark.parametrize("edge", ["no critical slice", "slices just above alpha"])
+def test_looking_ahead_makes_no_claim_false_more_often(edge: str) -> None:
+    found = play(EDGES[edge], WORLDS, seed=10, decide=partial(choose, ahead=AHEAD))
+
+    assert found.overall / WORLDS <= most(DELTA)
+    assert all(broken / WORLDS <= most(DELTA) for broken in found.slices.values())
+
+
+def test_looking_ahead_is_the_difference_between_mostly_and_hardly_proven_again() -> None:
+    world = World(falling(0.30))
+
+    assert proven_again(world, partial(choose, ahead=AHEAD)) > 0.8
+    assert proven_again(world, choose) < 0.6
+
+
+def proven_again(world: World, decide: Callable[..., Choice], worlds: int = 400) -> float:
+    """Return how often fresh units prove the risk at the threshold chosen, of the worlds in which one was."""
+    rng = np.random.default_rng(11)
+    proven = tried = 0
+    for _ in range(worlds):
+        choice = _calibrated(rng, world, decide)
+        if choice.threshold is None:
+            continue
+        confidence, rate, _ = world.draw(rng, UNITS)
+        served = confidence >= choice.threshold
+        errors = int((rng.random(UNITS) < rate)[served].sum())
+        tried += 1
+        proven += bool(binomial.tail(errors, int(served.sum()), ALPHA) <= AHEAD.level)
+    assert tried > worlds / 2
+    return proven / tried
