@@ -13,6 +13,8 @@ from story_factory import calibration, estimate
 from overproof.report import charts, svg
 from overproof.report.svg import Scale
 
+STATES = ("proven", "failed", "unproven", "plain", "alone")
+
 
 @given(low=st.floats(-100, 100), width=st.floats(0.01, 100), values=st.tuples(st.floats(0, 1), st.floats(0, 1)))
 def test_larger_values_never_stand_further_left(low: float, width: float, values: tuple[float, float]) -> None:
@@ -35,18 +37,37 @@ def test_ticks_are_round_in_order_and_inside(low: float, width: float, about: in
 @pytest.mark.parametrize("state", ["proven", "failed", "unproven"])
 def test_a_track_says_in_words_what_it_shows(state: str) -> None:
     scale = Scale(low=0.8, high=1.0)
-    drawn = charts.track(scale, estimate(0.95, 100, 80), bar=0.9, state=state, name="linear on all")
+    alone = estimate(0.86, 100, 80)
+    drawn = charts.track(scale, estimate(0.95, 100, 80), bar=0.9, state=state, alone=alone, name="linear on all")
     named = re.search('aria-label="([^"]*)"', drawn)
 
     assert named is not None
-    assert named[1].startswith("linear on all; bar 90%; 95.0% [")
-    assert named[1].endswith(state)
+    assert named[1].startswith("linear on all; bar 90%; alone 86.0% [")
+    assert re.search(rf"; system 95.0% \[[^;]*, {state}$", named[1])
+    assert f"<title>{named[1]}</title>" in drawn
+
+
+def test_a_candidate_alone_has_a_mark_of_its_own_in_a_lane_of_its_own() -> None:
+    scale = Scale(low=0.8, high=1.0)
+    drawn = charts.track(scale, estimate(0.95, 100, 80), bar=0.9, state="proven", alone=estimate(0.95, 100, 80))
+    places = re.findall(r'<svg x="([^"]*)" y="([^"]*)" overflow="visible"><path class="mark (\w+)', drawn)
+
+    assert [each[2] for each in places] == ["alone", "proven"]
+    assert places[0][0] == places[1][0]
+    assert places[0][1] != places[1][1]
+
+
+def test_a_slice_where_a_student_alone_is_bad_is_on_the_scale_a_hopeless_one_is_an_arrow() -> None:
+    bad, hopeless = estimate(0.6, 100, 80), estimate(0.09, 100, 80)
+    scale = charts.span([estimate(0.95, 100, 80)], [0.9], [bad, hopeless, None])
+
+    assert 0.5 < scale.low < 0.6
 
 
 def test_outcomes_differ_in_shape_not_only_in_colour() -> None:
-    shapes = {re.search(' d="([^"]*)"', svg.mark(0, 0, state)) for state in ("proven", "failed", "unproven", "plain")}
+    shapes = {re.search(' d="([^"]*)"', svg.mark(0, 0, state)) for state in STATES}
 
-    assert len({found[1] for found in shapes if found}) == 4
+    assert len({found[1] for found in shapes if found}) == len(STATES)
 
 
 def test_the_bar_is_drawn_at_the_bar() -> None:

@@ -13,7 +13,10 @@ from msgspec.structs import replace
 from story_factory import HOSTILE, OUTCOMES, Outcome, candidate, estimate, story
 
 from overproof.core.types import Candidate, Verdict
+from overproof.report import words
+from overproof.report.alone import hidden_slice
 from overproof.report.page import interval_groups, render, top_shares
+from overproof.report.sentences import headline
 from overproof.report.story import Story
 
 VOID = frozenset({"meta", "link", "br", "img", "input", "hr", "base", "embed", "source", "col", "wbr", "area", "track"})
@@ -30,12 +33,14 @@ class Page(HTMLParser):
         self.attributes: list[tuple[str, str, str]] = []
         self.texts: list[str] = []
         self.styles: list[str] = []
+        self.glued = False
         self.feed(html)
         self.close()
         self.faults += [f"never closed: {tag}" for tag in self.open]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        self.glued = tag == "wbr"  # a place to break at, not a space
         self.attributes += [(tag, name, value or "") for name, value in attrs]
         if tag not in VOID:
             self.open.append(tag)
@@ -49,6 +54,10 @@ class Page(HTMLParser):
             self.faults.append(f"closes what is not open: {tag} at {self.getpos()}")
 
     def handle_data(self, data: str) -> None:
+        if self.glued:
+            self.texts[-1] += data
+            self.glued = False
+            return
         (self.styles if self.open and self.open[-1] == "style" else self.texts).append(data)
 
     @property
@@ -90,6 +99,54 @@ def test_every_candidate_and_every_slice_stands_on_the_page(outcome: Outcome) ->
 
     assert [each.name for each in told.candidates if each.name not in page] == []
     assert [row.slice for row in told.slices if row.slice not in page] == []
+
+
+@outcomes
+def test_the_figures_of_every_candidate_alone_stand_beside_the_systems_on_every_slice(outcome: Outcome) -> None:
+    told = story(outcome)
+    rows = forest_of(told)
+    measured = [(each, row) for each in told.candidates for row in each.slices]
+
+    assert len(rows) == len(told.slices) * len([each for each in told.candidates if each.slices])
+    assert measured
+    assert [
+        (each.name, row.slice)
+        for each, row in measured
+        if f"{words.interval(row.student)} {words.percent(row.answered)}" not in rows[each.name, row.slice]
+    ] == []
+
+
+def forest_of(told: Story) -> dict[tuple[str, str], str]:
+    """Return the text of every row of the interval plot, by candidate and slice."""
+    table = render(told).split('<table class="forest">')[1].split("</table>")[0]
+    names = [each.name for each in told.candidates if each.tested or each.slices]
+    rows = {}
+    for group, body in zip(interval_groups(told), table.split("<tbody>")[1:], strict=True):
+        for name, row in zip(names, body.split("<tr")[2:], strict=True):
+            rows[name, group.slice] = Page(f"<tr{row}").text
+    return rows
+
+
+@outcomes
+def test_what_to_do_next_stands_before_the_figures(outcome: Outcome) -> None:
+    told = Page(render(story(outcome))).text
+    places = [told.index(each) for each in (headline(story(outcome)), "What to do next", "answers itself")]
+
+    assert places == sorted(places)
+
+
+def test_what_the_average_hides_is_said_above_the_picture() -> None:
+    told = Page(render(story())).text
+    sentence = hidden_slice(story())
+
+    assert sentence
+    assert told.index("Candidates and slices") < told.index(sentence) < told.index("Accuracy by slice")
+
+
+def test_nothing_is_said_to_be_hidden_where_nothing_is() -> None:
+    even = candidate("linear", reference="gold")
+
+    assert "would have hidden" not in Page(render(replace(story(), candidates=(even,)))).text
 
 
 @outcomes
@@ -169,11 +226,52 @@ def test_what_is_unproven_says_what_it_would_take() -> None:
     assert "unproven: about 164 more units, 9 days at this rate" in told
 
 
-def test_slices_left_to_the_teacher_are_named() -> None:
-    told = Page(render(story())).text
+def test_a_slice_left_to_the_teacher_says_so_in_the_picture_and_in_every_table() -> None:
+    wording = "unproven: about 140 more units, 12 days at this rate; the teacher goes on answering"
+    told = story()
+    html = render(told)
 
-    assert "Left to the teacher, because nothing could be certified there: german" in told
-    assert "The teacher always answers: german" in told
+    assert f"{wording}" in forest_of(told)["linear", "german"]
+    assert re.search(f'aria-label="linear on german;[^"]*; {wording}"', html)
+    assert wording in Page(html).text.split("linear : every condition, every slice")[1]
+    assert (
+        "The teacher always answers: german (unproven: about 140 more units, 12 days at this rate)" in Page(html).text
+    )
+    assert "linear leaves to the teacher: german (unproven: about 140 more units" in Page(html).text
+    assert "The teacher goes on answering german: nothing could be certified there." in Page(html).text
+
+
+def test_a_slice_no_traffic_will_help_is_not_told_to_wait() -> None:
+    one = candidate("linear", reference="gold", kept=("enterprise",))
+    told = forest_of(told_of(one))["linear", "enterprise"]
+
+    assert "unproven: errs as often as tolerated or more: more traffic will not help; the teacher goes on" in told
+
+
+def test_a_slice_without_a_bar_that_is_left_to_the_teacher_is_marked_unproven_not_plain() -> None:
+    one = replace(candidate("linear", reference="gold", kept=("german",)), verdicts=())
+    states = {group.slice: group.rows[0].state for group in interval_groups(told_of(one))}
+
+    assert (states["german"], states["enterprise"]) == ("unproven", "plain")
+
+
+def test_a_baseline_that_may_answer_nothing_says_by_how_much_it_misses() -> None:
+    told = story()
+    alone = told.candidates[0].slices[0].student
+    section = Page(render(told)).text.split("Alternatives to distilling")[1].split("Candidates and slices")[0]
+
+    assert "may answer nothing: wrong in 0.4% of what it would answer (12.0% of requests), up to" in section
+    assert words.interval(alone) in section
+
+
+def test_shares_by_label_and_language_are_drawn_and_marked_where_they_differ() -> None:
+    body = render(story()).split('id="data"')[1].split('id="funnel"')[0]
+    open_ = [Page(each).text for each in re.findall("<details open>.*?</details>", body, re.DOTALL)]
+
+    assert len(open_) == 2
+    assert open_[0].startswith("Shares by label ✓ within chance")
+    assert open_[1].startswith("Shares by language ✕ beyond chance")
+    assert "de: prompt set 9.0%, live 15.0%" in open_[1]
 
 
 def test_candidates_that_were_not_tested_are_said_to_be() -> None:
@@ -280,7 +378,7 @@ def test_a_slice_left_to_the_teacher_has_no_risk_to_prove() -> None:
     told = Page(render(told_of(replace(one, verdicts=(*one.verdicts, risk))))).text
 
     assert "nothing here could be scored" not in told
-    assert re.search("errors among answered ≤ 5% on german system against gold.{1,60} teacher answers all", told)
+    assert re.search("errors among answered ≤ 5% on german system against gold.{1,60} unproven: about 140 more", told)
 
 
 def told_of(one: Candidate) -> Story:

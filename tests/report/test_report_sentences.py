@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from story_factory import OUTCOMES, Outcome, candidate, story
 
 from overproof.core.types import Ceiling
-from overproof.report.sentences import break_even, headline, next_steps, standing_line
+from overproof.report.sentences import break_even, gate_line, headline, kept_line, next_steps, standing_line
 
 
 def test_a_release_says_how_much_the_student_may_answer() -> None:
@@ -76,3 +76,47 @@ def test_break_even_is_told_in_requests_and_days() -> None:
 
     assert break_even(one) == "8,954 requests, about 7 days"
     assert break_even(never) == "never"
+
+
+@pytest.mark.parametrize("outcome", ["released", "not_proven", "exploratory"])
+def test_what_is_left_to_the_teacher_is_a_step_with_what_it_would_take(outcome: Outcome) -> None:
+    leaves = "leaves" if outcome == "released" else "would leave"
+    wanted = f"linear {leaves} to the teacher: german (unproven: about 140 more units, 12 days at this rate)."
+
+    assert wanted in next_steps(story(outcome))
+
+
+def test_the_gate_is_told_as_a_sentence_that_changes_no_name() -> None:
+    assert gate_line(replace(story(), gate="no baseline was tried")) == "No baseline was tried."
+    assert gate_line(replace(story(), gate="majority is proven")) == "majority is proven."
+
+
+def test_a_baseline_that_suffices_says_how_to_use_it_and_what_it_leaves_to_the_teacher() -> None:
+    winner = candidate("answer_cache", reference="gold", family="baseline", kept=("enterprise",))
+    steps = next_steps(replace(story("baseline"), candidates=(winner,)))
+
+    assert [step for step in steps if step.startswith("Let answer_cache answer where its confidence is at least 0.83")]
+    assert [step for step in steps if "more traffic will not help). For enterprise, look at the examples" in step]
+
+
+def test_a_slice_left_to_the_teacher_by_the_winner_stands_beside_the_verdict() -> None:
+    both = candidate("linear", reference="gold", kept=("enterprise", "german"))
+
+    assert kept_line(replace(story(), candidates=(both,))) == (
+        "The teacher goes on answering enterprise and german: nothing could be certified there."
+    )
+    assert kept_line(story("baseline")) == kept_line(story("not_proven")) == ""
+
+
+def test_where_nothing_may_be_answered_the_first_step_says_why() -> None:
+    nothing = candidate("cache", reference="gold", family="baseline", certified=False)
+    steps = next_steps(replace(story("not_proven"), candidates=(nothing,)))
+
+    assert steps[0].startswith("cache may answer nothing: wrong in")
+    assert not [step for step in steps if "leaves to the teacher" in step]
+
+
+def test_where_nothing_was_tested_every_student_says_what_it_misses() -> None:
+    steps = next_steps(replace(story("not_proven"), candidates=(candidate("linear", reference="gold", tested=False),)))
+
+    assert [step for step in steps if step.startswith("linear may answer nothing: wrong in")]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
-from story_factory import HOSTILE, OUTCOMES, Outcome, story
+from story_factory import HOSTILE, OUTCOMES, Outcome, candidate, story
 
+from overproof.core.types import Candidate
+from overproof.report import words
 from overproof.report.sentences import headline
 from overproof.report.summary import summary
 
@@ -38,6 +42,50 @@ def test_every_candidate_is_in_it_with_its_standing(outcome: Outcome) -> None:
 
     assert [each.name for each in told.candidates if each.name not in text] == []
     assert "not tested" in text
+
+
+@outcomes
+def test_what_every_candidate_is_worth_alone_is_in_it(outcome: Outcome) -> None:
+    told = story(outcome)
+    text = summary(told)
+
+    assert [each.name for each in told.candidates if each.slices and not beside(each, text)] == []
+
+
+def beside(one: Candidate, text: str) -> bool:
+    row = one.slices[0]
+    figures = " +".join(re.escape(words.interval(each)) for each in (row.student, row.system))
+    return any(re.search(figures, each) for each in text.splitlines() if each.startswith(f"{one.name} "))
+
+
+def test_slices_left_to_the_teacher_say_what_they_lack_in_the_words_of_the_page() -> None:
+    lead = candidate("linear", reference="gold", kept=("enterprise", "german"))
+    text = flat(summary(replace(story(), candidates=(lead,))))
+
+    assert "german: ○ unproven: about 140 more units, 12 days at this rate; the teacher goes on answering" in text
+    assert (
+        "enterprise: ○ unproven: errs as often as tolerated or more: more traffic will not help; the teacher goes on "
+        "answering" in text
+    )
+
+
+def test_it_says_what_an_average_hides() -> None:
+    even = replace(story(), candidates=(candidate("linear", reference="gold"),))
+
+    assert "linear 90.4% of all, only 64.5% [" in flat(summary(story()))
+    assert "an average hides that" in flat(summary(story()))
+    assert "hides" not in summary(even)
+
+
+@outcomes
+def test_what_to_do_next_stands_before_the_figures(outcome: Outcome) -> None:
+    lines = [each.split("  ")[0] for each in summary(story(outcome)).splitlines()]
+
+    assert lines.index("next") < lines.index("data")
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_what_does_not_fit_is_counted() -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from overproof.core.types import Estimate, Verdict
 from overproof.report import words
@@ -92,9 +93,35 @@ def test_durations_are_as_exact_as_they_are_useful(ms: float | None, text: str) 
     assert words.milliseconds(ms) == text
 
 
-def test_a_margin_that_stands_for_none_is_not_printed_as_a_number() -> None:
-    assert words.margin(-1e9) == words.margin(float("-inf")) == words.margin(None) == words.NONE
+def test_no_margin_is_not_printed_as_a_number() -> None:
+    assert words.margin(None) == words.NONE
     assert words.margin(-1.25) == f"{words.MINUS}1.2"
+
+
+def test_what_rounding_left_of_nothing_is_nothing() -> None:
+    assert words.dollars(-1.8e-15) == "$0.00"
+
+
+@given(st.text(max_size=40))
+def test_a_name_is_only_given_places_to_break_at(name: str) -> None:
+    assert words.breakable(name).replace("<wbr>", "") == escape(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("words+characters", "words+<wbr>characters"),
+        ("answer_cache-v2", "answer_<wbr>cache-<wbr>v2"),
+        ("majority", "majority"),
+        ("a--b_", "a--<wbr>b_"),
+    ],
+)
+def test_a_name_breaks_after_its_joints(name: str, broken: str) -> None:
+    assert words.breakable(name) == broken
+
+
+def test_a_wait_of_lifetimes_is_told_in_years_and_without_false_digits() -> None:
+    assert words.missing(175_151, 43_818.2) == "about 180,000 more units, 120 years at this rate"
 
 
 def test_unproven_says_about_how_many_units_and_days_more() -> None:

@@ -16,7 +16,7 @@ def lacking(candidate: Candidate, name: str) -> str:
     if name not in calibration.always_teacher:
         return ""
     if calibration.threshold is None:
-        return "no threshold could be certified at all"
+        return "nothing certified at all"
     row = next((each for each in calibration.slices if each.slice == name), None)
     if row is None:
         return "nothing could be certified there"
@@ -45,7 +45,7 @@ def uncertified(calibration: Calibration) -> str:
     if calibration.threshold is not None:
         return ""
     if not calibration.curve:
-        return "may answer nothing: on calibrate it had nothing to say"
+        return "may answer nothing: it speaks too seldom for any threshold to be tried"
     best = min(calibration.curve, key=lambda each: (each.risk, each.risk_upper))
     doubt = f", up to {percent(best.risk_upper)} not ruled out" if best.risk < calibration.alpha else ""
     return (

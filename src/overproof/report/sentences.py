@@ -17,8 +17,10 @@ from overproof.report.words import (
     interval,
     many,
     metric,
+    missing,
     outcome,
     percent,
+    sentence,
 )
 from overproof.report.words import quantity as unit_of
 
@@ -64,6 +66,13 @@ def standing_line(story: Story) -> str:
     return f"Measured against {story.promise.reference} answers {seen}; {spent(story)}."
 
 
+def gate_line(story: Story) -> str:
+    """Return what became of the baselines as a sentence; a name it begins with keeps its small letter."""
+    told = sentence(story.gate)
+    named = any(told.startswith(each.name) for each in story.candidates)
+    return told if named else told[:1].upper() + told[1:]
+
+
 def spent(story: Story) -> str:
     """Return what the decision cost of the error probability there is."""
     level = exactly(story.decision.level)
@@ -88,8 +97,7 @@ def next_steps(story: Story) -> tuple[str, ...]:
 
 def _after_exploring(story: Story) -> Iterator[str]:
     yield "To decide, run again once new traffic has brought test units that nobody has read."
-    if story.lead is not None:
-        yield from _left(story.lead)
+    yield from left_to_teacher(story)
 
 
 def _after_release(story: Story) -> Iterator[str]:
@@ -97,7 +105,7 @@ def _after_release(story: Story) -> Iterator[str]:
     if winner is None:
         return
     yield from _let_answer(story, winner)
-    yield from _left(winner)
+    yield from left_to_teacher(story)
     for verdict in winner.verdicts:
         left = verdict.condition == "risk" and verdict.slice in winner.calibration.always_teacher
         if not verdict.required and verdict.outcome != "proven" and verdict.subject == "system" and not left:
@@ -112,17 +120,16 @@ def _let_answer(story: Story, winner: Candidate) -> Iterator[str]:
         )
 
 
-def _left(candidate: Candidate) -> Iterator[str]:
+def left_to_teacher(story: Story) -> Iterator[str]:
     """Yield which slices stay with the teacher and what each would take, where anything may be answered at all."""
-    if candidate.calibration.threshold is None or not candidate.calibration.always_teacher:
+    lead = story.lead
+    if lead is None or lead.calibration.threshold is None or not lead.calibration.always_teacher:
         return
-    reasons = "; ".join(f"{name} (unproven: {lacking(candidate, name)})" for name in candidate.calibration.always_teacher)
-    cure = (
-        f" For {_listed(hopeless(candidate))}, look at the examples where student and teacher part."
-        if hopeless(candidate)
-        else ""
-    )
-    yield f"{candidate.name} leaves to the teacher: {reasons}.{cure}"
+    kept, never = lead.calibration.always_teacher, hopeless(lead)
+    leaves = "leaves" if story.winner is not None else "would leave"
+    reasons = "; ".join(f"{name} (unproven: {lacking(lead, name)})" for name in kept)
+    cure = f" For {_listed(never)}, look at the examples where student and teacher part." if never else ""
+    yield f"{lead.name} {leaves} to the teacher: {reasons}.{cure}"
 
 
 def _after_baseline(story: Story) -> Iterator[str]:
@@ -132,7 +139,7 @@ def _after_baseline(story: Story) -> Iterator[str]:
     )
     if story.winner is not None:
         yield from _let_answer(story, story.winner)
-        yield from _left(story.winner)
+    yield from left_to_teacher(story)
 
 
 def _after_nothing(story: Story) -> Iterator[str]:
@@ -153,8 +160,8 @@ def _after_nothing(story: Story) -> Iterator[str]:
         )
     units = [each.more_units for each in open_ones if each.outcome == "unproven" and each.more_units]
     if units:
-        yield f"Collect traffic until the hungriest of these has about {many(max(units), 'more unit')}, then run again."
-    yield from _left(nearest)
+        yield f"Collect traffic until the hungriest of these has {missing(max(units), None)}, then run again."
+    yield from left_to_teacher(story)
 
 
 def _data_warnings(story: Story) -> Iterator[str]:
@@ -201,10 +208,11 @@ def condition_words(candidate: Candidate) -> Iterator[tuple[str, str, str, Verdi
     """Yield the key figures of a candidate: label, figure, what stands under it, and the verdict if there is one."""
     row = find_slice(candidate, "all")
     if row is not None:
-        yield "answered by it alone", percent(row.answered), "the teacher answers the rest", None
+        yield "answers itself", percent(row.answered), "the teacher answers the rest", None
     if row is not None and row.system is not None and find_verdict(candidate, "bar") is None:
         yield "accuracy of the system", interval(row.system), "no bar on all", None
     for condition in ("bar", "risk", "saving"):
         verdict = find_verdict(candidate, condition)
         if verdict is not None and verdict.estimate is not None:
-            yield metric(verdict), interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict
+            label = f"{metric(verdict)} of the system" if condition == "bar" else metric(verdict)
+            yield label, interval(verdict.estimate, unit_of(verdict)), bar(verdict), verdict

@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from overproof.core.types import Candidate, Verdict
-from overproof.report import sentences, words
-from overproof.report.page import interval_groups, moment
+from overproof.core.types import Candidate
+from overproof.report import alone, sentences, words
+from overproof.report.page import Row, interval_groups, moment
 from overproof.report.story import Story
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-MOST_ROWS = 6
+MOST_CANDIDATES = 6
+MOST_SLICES = 5
+MOST_REASONS = 3
 """Rows of a table before the rest is left to the page: the whole is to fit one screen."""
+
+_NAMES = 9
+"""Columns of the names of facts."""
 
 _STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "not tested": "dim"}
 
@@ -45,13 +50,15 @@ def summary(story: Story, *, page: str = "", width: int = 100, color: bool = Fal
 
 def _parts(story: Story, page: str, width: int) -> Iterator[RenderableType]:
     symbol, badge = sentences.BADGES[story.decision.outcome]
-    yield _text(f"Overproof · {story.promise.task} · {moment(story.generated_at)}", "dim")
-    yield _text(f"{symbol} {badge}", "bold")
-    yield from _wrapped(sentences.headline(story), width, 3, "bold")
+    yield _text(f"{symbol} {badge} · Overproof · {story.promise.task} · {moment(story.generated_at)}", "bold")
+    yield from _wrapped(sentences.headline(story), width, 2, "bold")
     yield from _wrapped(words.sentence(story.decision.reason), width, 2)
-    yield from _wrapped(sentences.standing_line(story), width, 2)
+    yield from _wrapped(sentences.standing_line(story), width, 2, "dim")
+    below = set(sentences.left_to_teacher(story))
+    for step in [each for each in sentences.next_steps(story) if each not in below][:2]:
+        yield from _hanging("next", step, width, 2)
     yield _text("")
-    yield _facts([*_data(story), ("gate", story.gate)])
+    yield _facts([*_data(story), ("gate", sentences.gate_line(story))])
     yield _text("")
     yield _candidates(story, width)
     if story.withheld:
@@ -60,9 +67,20 @@ def _parts(story: Story, page: str, width: int) -> Iterator[RenderableType]:
         yield _text("")
         yield _slices(story, story.lead, width)
     yield _text("")
-    steps = sentences.next_steps(story)[:2]
-    told = [*_money(story), *(("next", step) for step in steps)]
+    if story.lead is not None:
+        yield from _left(story.lead, width)
+    if alone.hidden(story) is not None:
+        yield from _hanging("alone", alone.hidden_short(story), width, 2)
+    told = list(_money(story))
     yield _facts([*told, ("report", page)] if page else told)
+
+
+def _left(lead: Candidate, width: int) -> Iterator[RenderableType]:
+    """Yield why the teacher goes on answering critical slices, slices with the same reason together."""
+    kept = lead.calibration.always_teacher
+    for why in list(dict.fromkeys(alone.unproven(lead, name) for name in kept))[:MOST_REASONS]:
+        names = ", ".join(name for name in kept if alone.unproven(lead, name) == why)
+        yield from _hanging("left", f"{names}: {words.SYMBOLS['unproven']} {why}", width, 2)
 
 
 def _data(story: Story) -> Iterator[tuple[str, str]]:
@@ -93,12 +111,11 @@ def _money(story: Story) -> Iterator[tuple[str, str]]:
     if lead is None:
         return
     calibration = lead.calibration
-    kept = f"; always the teacher: {', '.join(calibration.always_teacher)}" if calibration.always_teacher else ""
     if calibration.threshold is None:
-        yield "threshold", f"none certified for {lead.name}: the teacher answers all"
+        yield "threshold", f"{lead.name} {alone.uncertified(calibration)}"
     else:
         covers = words.percent(calibration.coverage)
-        yield "threshold", f"{lead.name} at confidence ≥ {calibration.threshold:.3g}: {covers} of calibrate{kept}"
+        yield "threshold", f"{lead.name} at confidence ≥ {calibration.threshold:.3g}: {covers} of calibrate"
     money = lead.economics
     if money is not None:
         costs = (
@@ -110,7 +127,7 @@ def _money(story: Story) -> Iterator[tuple[str, str]]:
 
 def _candidates(story: Story, width: int) -> RenderableType:
     rows: list[tuple[Text, ...]] = []
-    for each in story.candidates[:MOST_ROWS]:
+    for each in story.candidates[:MOST_CANDIDATES]:
         row, bar = words.find_slice(each), words.find_verdict(each, "bar")
         standing = words.standing(each)
         marked = ", exploratory" if words.exploratory(each) else ""
@@ -118,6 +135,7 @@ def _candidates(story: Story, width: int) -> RenderableType:
             (
                 _text(each.name, "bold" if each.name == story.decision.winner else ""),
                 _text(f"{words.SYMBOLS[standing]} {standing}{marked}", _STYLES[standing]),
+                _text(words.interval(row.student) if row else words.NONE),
                 _text(words.interval(row.system) if row else words.NONE),
                 _text(words.bar(bar) if bar else words.NONE),
                 _text(words.percent(row.answered) if row else words.NONE),
@@ -125,36 +143,39 @@ def _candidates(story: Story, width: int) -> RenderableType:
                 _text(words.size(each.size_bytes)),
             )
         )
-    columns = ("candidate", "verdict", "accuracy", "bar", "answers itself", "per 1,000", "size")
+    columns = ("candidate", "verdict", "alone", "system", "bar", "answers", "per 1,000", "size")
     return _table(columns, rows, len(story.candidates), "candidate", width)
 
 
 def _slices(story: Story, lead: Candidate, width: int) -> RenderableType:
     groups = interval_groups(story)
     rows: list[tuple[Text, ...]] = []
-    for group in groups[:MOST_ROWS]:
+    for group in groups[:MOST_SLICES]:
         row = next(each for each in group.rows if each.candidate.name == lead.name)
         result, verdict = row.result, row.verdict
         rows.append(
             (
                 _text(group.slice),
-                _stands(verdict, width, left=result is not None and result.always_teacher),
+                _stands(row, width),
+                _text(words.interval(row.alone)),
                 _text(words.interval(row.estimate)),
                 _text(words.bar(verdict) if verdict else words.NONE),
                 _text(f"{words.count(result.requests)} in {words.count(result.units)}" if result else words.NONE),
             )
         )
-    columns = (f"{lead.name} on", "verdict", "accuracy", "bar", "in units")
+    columns = (f"{lead.name} on", "verdict", "alone", "system", "bar", "in units")
     return _table(columns, rows, len(groups), "slice", width)
 
 
-def _stands(verdict: Verdict | None, width: int, *, left: bool) -> Text:
-    """Return a verdict in few words, and whether the teacher answers this slice."""
+def _stands(row: Row, width: int) -> Text:
+    """Return a verdict in few words, and whether the teacher answers this slice; why stands below the table."""
+    verdict = row.verdict
+    left = ", teacher answers" if row.lacks else ""
     if verdict is None:
-        return _text("no bar, teacher answers" if left else "no bar", "dim")
+        return _text(f"{words.SYMBOLS['unproven']} unproven{left}", "yellow") if left else _text("no bar", "dim")
     told = verdict.outcome if width < 90 else words.outcome(verdict)
     short = told.removesuffix(" at this rate").replace("about ", "~")
-    notes = (", exploratory" if verdict.exploratory else "") + (", teacher answers" if left else "")
+    notes = (", exploratory" if verdict.exploratory else "") + left
     return _text(f"{words.SYMBOLS[verdict.outcome]} {short}{notes}", _STYLES[verdict.outcome])
 
 
@@ -175,19 +196,27 @@ def _table(columns: tuple[str, ...], rows: list[tuple[Text, ...]], n: int, noun:
         shown += 1
     for row in rows:
         table.add_row(*row[:shown])
-    rest = _text(f"and {words.many(n - MOST_ROWS, f'more {noun}')} in the report", "dim")
-    return Group(table, rest) if n > MOST_ROWS else table
+    rest = _text(f"and {words.many(n - len(rows), f'more {noun}')} in the report", "dim")
+    return Group(table, rest) if n > len(rows) else table
 
 
 def _facts(pairs: list[tuple[str, str]]) -> RenderableType:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    grid.add_column(no_wrap=True, width=9)
+    grid.add_column(no_wrap=True, width=_NAMES)
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for name, value in pairs:
         grid.add_row(_text(name, "dim"), _text(value))
     return grid
+
+
+def _hanging(name: str, text: str, width: int, most: int) -> Iterator[RenderableType]:
+    """Yield a named fact over several lines, in line with the others."""
+    flat = " ".join(words.clean(text).split())
+    room = max(width - _NAMES - 2, 10)
+    for i, line in enumerate(textwrap.wrap(flat, room, max_lines=most, placeholder=" …")):
+        yield _facts([(name if i == 0 else "", line)])
 
 
 def _wrapped(text: str, width: int, most: int, style: str = "") -> Iterator[RenderableType]:

@@ -76,9 +76,11 @@ def dollars(amount: float | None) -> str:
     if amount is None or not math.isfinite(amount):
         return NONE
     sign, size = (MINUS if amount < 0 else ""), abs(amount)
-    if 0 < size < 0.0001:
+    if size < 1e-12:  # what is left of a difference that is none
+        return "$0.00"
+    if size < 0.0001:
         return f"<{sign}$0.0001"
-    if size == 0 or size >= 1:
+    if size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.{max(2, 1 - math.floor(math.log10(size)))}f}"
 
@@ -183,11 +185,18 @@ def promised(verdict: Verdict) -> str:
 
 
 def missing(more_units: int | None, more_days: float | None) -> str:
-    """Return what it would take: `about 240 more units, 9 days at this rate`."""
+    """Return what it would take: `about 240 more units, 9 days at this rate`; no digits that an "about" cannot know."""
     if more_units is None:
         return "more units alone would not prove it"
-    days = "" if more_days is None else f", {many(math.ceil(more_days), 'day')} at this rate"
-    return f"about {many(more_units, 'more unit')}{days}"
+    units = round(more_units, 2 - len(str(more_units))) if more_units >= 1000 else more_units
+    return f"about {many(units, 'more unit')}{_wait(more_days)}"
+
+
+def _wait(days: float | None) -> str:
+    if days is None or not math.isfinite(days):
+        return ""
+    span = many(math.ceil(days), "day") if days <= 730 else many(math.ceil(days / 365.25), "year")
+    return f", {span} at this rate"
 
 
 def doubt(verdict: Verdict) -> str:

@@ -1,0 +1,131 @@
+"""The demo shows something true at each stage, and what the README prints of it is what it prints."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+
+from overproof.contract import FILE
+from overproof.pipeline.demo import demo, lay_out
+from overproof.pipeline.project import Project
+from overproof.pipeline.run import Outcome, run
+from overproof.report.story import Story
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "overproof-demo"
+
+
+@pytest.fixture(scope="module")
+def outcome(folder: Path) -> Outcome:
+    return demo(folder)
+
+
+@pytest.fixture(scope="module")
+def story(folder: Path, outcome: Outcome) -> Story:
+    assert outcome.decision.outcome
+    path = Project(folder).folder("report") / "story.json"
+    return msgspec.json.decode(path.read_bytes(), type=Story)
+
+
+def test_answers_are_recovered_and_rejected(story: Story) -> None:
+    assert story.funnel.recovered > 0
+    assert {row.rule for row in story.funnel.rows if row.rejected} >= {"finish_reason", "refusal"}
+    assert story.funnel.resampled > 0
+
+
+def test_missing_answers_are_bought_from_the_replay_server(story: Story) -> None:
+    assert story.spending.bought > 0
+    assert 0 < story.spending.usd < 5
+    assert story.spending.failed == 0
+
+
+def test_the_off_the_shelf_model_misses_and_the_gate_says_by_how_much(story: Story) -> None:
+    assert re.search(r"tern-mini: wrong in 1\d\.\d% of what it would answer", story.gate)
+    assert not any(each.proven for each in story.of("baseline"))
+
+
+def test_a_good_average_hides_a_bad_slice(story: Story) -> None:
+    best = max(story.of("student"), key=lambda each: each.calibration.coverage)
+    alone = {row.slice: row.student.value for row in best.slices if row.student is not None}
+
+    assert alone["all"] > 0.8
+    assert alone["german"] < alone["all"] - 0.08
+
+
+def test_a_critical_slice_is_honestly_unproven_and_stays_with_the_teacher(story: Story) -> None:
+    for each in story.of("student"):
+        german = next(row for row in each.calibration.slices if row.slice == "german")
+        assert not german.certified
+        assert "german" in each.calibration.always_teacher
+    lead = story.lead
+    assert lead is not None
+    assert any(row.more_units and row.more_days for row in lead.calibration.slices if not row.certified)
+
+
+def test_it_ends_in_a_release_that_saves(story: Story, folder: Path) -> None:
+    assert story.decision.outcome == "released"
+    assert story.decision.release is not None
+    assert (folder / story.decision.release / "checksums.json").is_file()
+    winner = story.winner
+    assert winner is not None
+    assert winner.economics is not None
+    assert winner.economics.saved_per_month > 0
+    assert winner.economics.break_even_requests is not None
+
+
+def test_running_it_again_makes_nothing(folder: Path, outcome: Outcome) -> None:
+    again = demo(folder)
+
+    assert [each.state for each in again.stages] == ["fresh"] * 10
+    assert again.decision == outcome.decision
+
+
+def test_training_never_sees_gold(tmp_path: Path, folder: Path, outcome: Outcome) -> None:
+    """With every right answer replaced by nonsense, exactly the same is learned; only the verdicts differ."""
+    absurd = tmp_path / "absurd"
+    lay_out(absurd)
+    with gzip.open(absurd / "gold.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) | {"category": "other"} for line in file]
+    with gzip.open(absurd / "gold.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+    ran = run(absurd)
+
+    assert ran.decision.outcome == "not_proven"
+    honest, fooled = Project(folder), Project(absurd)
+    learned = [pl.read_parquet(each.folder("filters") / "examples.parquet") for each in (honest, fooled)]
+    assert learned[0].equals(learned[1])
+    weights = [sorted((each.store.root / "fitted").rglob("*.safetensors")) for each in (honest, fooled)]
+    assert [path.read_bytes() for path in weights[0]] == [path.read_bytes() for path in weights[1]]
+
+
+def test_the_readme_prints_what_the_demo_prints(outcome: Outcome) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(r"<!-- demo output -->\n```\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+
+    assert masked(block[1]) == masked(outcome.summary)
+
+
+def masked(text: str) -> str:
+    """Leave out when it was printed and where it went, which differ from run to run."""
+    text = re.sub(r"\d{1,2} \w+ \d{4}, \d{2}:\d{2} UTC", "<when>", text)
+    lines = [line.rstrip() for line in text.splitlines() if not line.startswith("report ")]
+    return "\n".join(lines).strip()
+
+
+def test_the_contract_of_the_demo_is_the_packaged_one(folder: Path, outcome: Outcome) -> None:
+    packaged = ROOT / "src" / "overproof" / "demo" / FILE
+
+    assert (folder / FILE).read_bytes() == packaged.read_bytes()
+    assert outcome.report == "report.html"
