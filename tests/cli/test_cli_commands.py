@@ -1,0 +1,157 @@
+"""Whole commands: exit code, standard output, standard error, and the files they leave."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import toy_logs
+
+
+def overproof(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "overproof", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a log and a project that has been run."""
+    folder = tmp_path_factory.mktemp("cli")
+    made = [row | {"output": f"Category: {row['output']}"} for row in toy_logs.rows(1500)]  # something to recover
+    toy_logs.project(folder / "toy", made)
+    ran = overproof("run", "--project", "toy", cwd=folder)
+    assert ran.returncode == 0, ran.stderr
+    return folder
+
+
+def test_help_lists_the_commands_in_the_order_people_use_them(tmp_path: Path) -> None:
+    ran = overproof("--help", cwd=tmp_path)
+
+    commands = re.findall(r"^  (\w+)  ", ran.stdout.split("Commands:")[1], re.MULTILINE)
+    assert commands == ["demo", "init", "plan", "run", "report", "status", "schema"]
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_run_talks_on_stderr_and_tells_on_stdout(tmp_path: Path) -> None:
+    toy_logs.project(tmp_path / "toy", toy_logs.rows(1500))
+
+    ran = overproof("run", "--project", "toy", cwd=tmp_path)
+
+    assert ran.returncode == 0
+    assert re.findall(r"^  (\w+) +\d+\.\d s$", ran.stderr, re.MULTILINE) == [
+        "logs",
+        "prompts",
+        "teacher",
+        "filters",
+        "baselines",
+        "students",
+        "calibrate",
+        "evaluate",
+        "release",
+        "report",
+    ]
+    assert "Overproof · toy · " in ran.stdout.splitlines()[0]
+    assert ran.stdout.rstrip().endswith("report     toy/report.html")
+    assert sorted(path.name for path in (tmp_path / "toy").iterdir()) == [
+        ".overproof",
+        "logs",
+        "overproof.toml",
+        "releases",
+        "report.html",
+    ]
+
+
+def test_a_run_with_nothing_to_do_says_the_same_and_no_more(place: Path) -> None:
+    first, second = (overproof("run", "--project", "toy", cwd=place) for _ in range(2))
+
+    assert second.stdout == first.stdout
+    assert second.stderr == ""
+
+
+def test_json_is_the_record_itself(place: Path) -> None:
+    outcome = json.loads(overproof("run", "--project", "toy", "--json", cwd=place).stdout)
+    told = json.loads(overproof("status", "--project", "toy", "--json", cwd=place).stdout)
+    planned = json.loads(overproof("plan", "--project", "toy", "--json", cwd=place).stdout)
+
+    assert outcome["decision"] == told["decision"]
+    assert {step["state"] for step in planned["steps"]} == {"fresh"}
+    assert planned["usd"] == 0.0
+
+
+def test_status_says_what_has_changed(place: Path) -> None:
+    ran = overproof("status", "--project", "toy", cwd=place)
+
+    assert ran.returncode == 0
+    assert "Nothing has changed since." in ran.stdout
+
+
+def test_a_report_can_leave_examples_out(place: Path) -> None:
+    ran = overproof("report", "--project", "toy", "--no-examples", "--output", "plain.html", cwd=place)
+
+    assert (ran.returncode, ran.stdout) == (0, "plain.html\n")
+    shown = (place / "toy" / "report.html").read_text("utf-8")
+    plain = (place / "plain.html").read_text("utf-8")
+    words = re.findall(r"\b(?:billing|shipping|account|other)[a-t]\b", shown)
+    assert words
+    assert not any(word in plain for word in words)
+
+
+def test_status_of_nothing_says_what_to_do(tmp_path: Path) -> None:
+    toy_logs.project(tmp_path / "toy", toy_logs.rows(10))
+
+    ran = overproof("status", "--project", "toy", cwd=tmp_path)
+
+    assert ran.returncode == 1
+    assert "nothing has been run" in ran.stderr
+    assert "`overproof run`" in ran.stderr
+
+
+def test_init_writes_a_contract_that_runs_as_soon_as_the_terms_are_read(tmp_path: Path) -> None:
+    toy_logs.write(tmp_path, toy_logs.rows(800))
+
+    began = overproof("init", "fresh", "--from", "logs/a.jsonl", cwd=tmp_path)
+    refused = overproof("run", "--project", "fresh", cwd=tmp_path)
+    contract = tmp_path / "fresh" / "overproof.toml"
+    text = contract.read_text("utf-8").replace(
+        'terms = ""', 'terms = "acknowledged"\nprice = { input = 3, output = 15 }'
+    )
+    contract.write_text(text, "utf-8")
+    ran = overproof("run", "--project", "fresh", cwd=tmp_path)
+    again = overproof("init", "fresh", "--from", "logs/a.jsonl", cwd=tmp_path)
+
+    assert began.returncode == 0
+    assert "4 labels, teacher 'big', 800 calls" in began.stdout
+    assert (refused.returncode, "teacher.terms" in refused.stderr) == (1, True)
+    assert ran.returncode == 0, ran.stderr
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+
+
+def test_mined_values_are_quoted_when_written_into_a_contract(tmp_path: Path) -> None:
+    """A metadata value that looks like TOML or SQL stays data."""
+    hostile = 'pro"]\nlabels = ["x'
+    made = [row | {"metadata": {"tier": (hostile, "o'brien")[i % 2]}} for i, row in enumerate(toy_logs.rows(400))]
+    toy_logs.write(tmp_path, made)
+
+    ran = overproof("init", "fresh", "--from", "logs/a.jsonl", cwd=tmp_path)
+
+    text = (tmp_path / "fresh" / "overproof.toml").read_text("utf-8")
+    assert ran.returncode == 0, ran.stderr
+    assert text.count("labels = [") == 1 + text.count("\\nlabels = [")
+    assert "o''brien" in text
+
+
+def test_the_schema_is_json(tmp_path: Path) -> None:
+    ran = overproof("schema", cwd=tmp_path)
+
+    assert "$defs" in json.loads(ran.stdout)
