@@ -141,7 +141,7 @@ def test_what_was_never_tested_says_so() -> None:
     silent, waiting = candidate("silent", threshold=None), candidate("waiting")
 
     assert [miss.reason for miss in gate([silent, waiting]).misses] == [
-        "it has nothing to say",
+        "it speaks too seldom for any threshold to be tried",
         "not tested",
     ]
 

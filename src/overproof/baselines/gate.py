@@ -63,7 +63,7 @@ def _why_not(candidate: Candidate) -> str:
 def _uncertified(calibration: Calibration) -> str:
     """Return by how much a baseline that may answer nothing misses the risk it would have to keep."""
     if not calibration.curve:
-        return "it has nothing to say"
+        return "it speaks too seldom for any threshold to be tried"
     best = min(calibration.curve, key=lambda point: point.risk)
     return (
         f"wrong in {best.risk:.1%} of what it would answer ({best.coverage:.0%} of requests), "

@@ -55,10 +55,10 @@ def _cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
 def _money(candidate: Candidate) -> str:
     money = candidate.economics
     assert money is not None  # only priced candidates are compared
-    share = candidate.calibration.coverage
+    answered = next((row.answered for row in candidate.slices if row.slice == "all"), candidate.calibration.coverage)
     return (
-        f"it answers about {share:.0%} itself and costs ${money.blended_per_1k:.2f} per thousand requests "
-        f"instead of ${money.teacher_per_1k:.2f}"
+        f"it answers {answered:.0%} itself and costs ${money.blended_per_1k:.2g} per thousand requests "
+        f"instead of ${money.teacher_per_1k:.2g}"
     )
 
 
