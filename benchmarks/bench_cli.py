@@ -10,25 +10,32 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-Seconds = tuple[float, float]
+
+class Usage(NamedTuple):
+    """What one whole process took."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
 
 
-def timed(command: list[str], environment: dict[str, str]) -> Seconds:
-    """Return processor and wall seconds of one whole process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def measured(command: list[str], environment: dict[str, str]) -> Usage:
+    """Run a command to its end and return what it took, as the system counted it."""
     began = time.perf_counter()
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} failed with code {process.returncode}")
+    return Usage(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
@@ -40,21 +47,21 @@ def main() -> None:
     ours = [sys.executable, "-m", "overproof"]
     with tempfile.TemporaryDirectory() as scratch:
         project = Path(scratch) / "demo"
-        cpu, wall = timed([*ours, "demo", str(project)], environment)
-        print(f"overproof demo, first time{cpu:>12.2f} s CPU{wall:>9.2f} s wall")
+        first = measured([*ours, "demo", str(project)], environment)
+        print(f"overproof demo{first.cpu_s:>20.2f} s  CPU{first.wall_s:>9.2f} s  wall{first.peak_mib:>7.0f} MiB peak")
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "overproof --help": [*ours, "--help"],
             "overproof run, no-op": [*ours, "run", "--project", str(project)],
         }
-        taken: dict[str, list[Seconds]] = {name: [] for name in commands}
+        taken: dict[str, list[Usage]] = {name: [] for name in commands}
         for _ in range(repeats + 1):
             for name, command in commands.items():
-                taken[name].append(timed(command, environment))
-        floor = statistics.median(cpu for cpu, _ in taken["python -c pass"][1:])
+                taken[name].append(measured(command, environment))
+        floor = statistics.median(each.cpu_s for each in taken["python -c pass"][1:])
         for name, runs in taken.items():
-            cpu = statistics.median(each for each, _ in runs[1:])
-            wall = statistics.median(each for _, each in runs[1:])
+            cpu = statistics.median(each.cpu_s for each in runs[1:])
+            wall = statistics.median(each.wall_s for each in runs[1:])
             print(f"{name:24}{1000 * cpu:>10.0f} ms CPU{1000 * wall:>9.0f} ms wall{cpu / floor:>8.1f}x python alone")
 
 

@@ -105,6 +105,13 @@ def test_a_bar_changed_after_the_test_was_read_cannot_release(project: Path, tmp
     assert run(folder).decision.outcome == "exploratory"
 
 
+def test_being_less_sure_after_the_test_was_read_cannot_release(project: Path, tmp_path: Path) -> None:
+    folder = copy(project, tmp_path)
+    edit(folder, "[proof]", "[proof]\nconfidence = 0.8")
+
+    assert run(folder).decision.outcome == "exploratory"
+
+
 def test_a_student_added_after_the_test_was_shown_cannot_release(project: Path, tmp_path: Path) -> None:
     folder = copy(project, tmp_path)
     edit(folder, "[risk]", '[[students]]\nkind = "linear"\nname = "phrases"\nwords = [1, 3]\n\n[risk]')

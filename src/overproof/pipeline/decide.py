@@ -68,9 +68,12 @@ def make_evaluate(project: Project, making: Making, listen: Listener) -> None:
 def make_release(project: Project, making: Making, listen: Listener) -> None:
     """Settle what ships; a proven student becomes a release."""
     listen.step("release", "settling")
-    past_gate = stopped_at_gate(project)  # a run only comes here because it was told to go on
-    baselines = () if past_gate else _candidates(project, "baselines")
-    settled = settle(baselines, _candidates(project, "evaluate"), _permit(project, "evaluate"))
+    settled = settle(
+        _candidates(project, "baselines"),
+        _candidates(project, "evaluate"),
+        _permit(project, "evaluate"),
+        past_gate=stopped_at_gate(project),  # a run only comes here because it was told to go on
+    )
     if settled.outcome == "released":
         settled = _write_release(project, settled)
     write_json(making.folder / "decision.json", settled)

@@ -37,6 +37,12 @@ CAP = 2.0
 """Times the dearest teacher answer of the training window: what one answer may cost at most. Should a test request cost
 more, the bound is false and the saving is not proven."""
 
+OWN_CAP = 4.0
+"""The same for the candidate's own answers, by what they cost outside the test."""
+
+NEGLIGIBLE = 0.01
+"""Of the teacher's bound: a candidate's bound need not be tighter, for a slow millisecond costs nothing to speak of."""
+
 Family = Literal["baseline", "student"]
 
 
@@ -54,6 +60,7 @@ def promises_of(project: Project) -> Promises:
     contract = project.contract
     return Promises(
         bars=contract.bars,
+        confidence=contract.proof.confidence,
         alpha=contract.risk.alpha,
         critical=contract.critical,
         min_saving=contract.release.min_saving,
@@ -111,7 +118,7 @@ def _calibrated(
         test_units=_test_requests(project)["unit"].n_unique(),
         test_level=level_of(family, spent(1 - contract.proof.confidence, 1)),
     )
-    found = margin(evidence, said, calibration, _with_own_cap(promises, said), task)
+    found = margin(evidence, said, calibration, _with_own_cap(project, promises, said), task)
     return Calibrated(entrant=entrant, calibration=calibration, margin=found if isfinite(found) else None)
 
 
@@ -137,9 +144,12 @@ def _unroutable(contract: Contract) -> tuple[str, ...]:
     return tuple(each.name for each in split_by_need(contract.slices).at_evaluation if each.critical)
 
 
-def _with_own_cap(promises: Promises, said: pl.DataFrame) -> Promises:
-    dearest = said["cost_usd"].max()
-    return msgspec.structs.replace(promises, own_cap=float(dearest) if isinstance(dearest, int | float) else 0.0)
+def _with_own_cap(project: Project, promises: Promises, said: pl.DataFrame) -> Promises:
+    """Bound what the candidate's own answer can cost, by what it cost on prompts that are not the test's."""
+    tested = data.requests(project).filter(pl.col("split") == "test")["prompt_id"]
+    dearest = said.filter(~pl.col("prompt_id").is_in(tested.implode()))["cost_usd"].max()
+    bound = OWN_CAP * dearest if isinstance(dearest, int | float) else 0.0
+    return msgspec.structs.replace(promises, own_cap=max(bound, promises.teacher_cap * NEGLIGIBLE))
 
 
 def permit(project: Project) -> Permit:
@@ -219,7 +229,7 @@ def _look(
         Test(with_predicted(rows, said, project.contract)),
         said,
         each.calibration,
-        _with_own_cap(promises_of(project), said),
+        _with_own_cap(project, promises_of(project), said),
         task=task_of(project.contract),
         level=level,
         exploratory=granted.exploratory,
