@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -247,18 +246,6 @@ def test_nothing_is_lost_between_examples_and_rejections(
     assert found.funnel.by_slice.get("all", (0, 0)) == (len(learned), found.funnel.examples)
     by_agreement = {each.prompt_id for each in rejections(found) if each.rule == "agreement"}
     assert len(by_agreement) == found.funnel.disagreed
-
-
-def test_a_hundred_thousand_answers_are_sifted_in_seconds() -> None:
-    count = 50_000
-    prompts = tables.frame([prompt(str(i)) for i in range(count)], Prompt)
-    requests = tables.frame([request(str(i)) for i in range(count)], Request)
-    answers = tables.frame([answer(str(i % count), "abc"[i % 3], i // count) for i in range(2 * count)], Completion)
-    began = time.process_time()
-
-    sift(prompts, requests, answers, TASK, DEFAULTS)
-
-    assert time.process_time() - began < 5.0
 
 
 def _logged(row: dict[str, Any]) -> Completion:

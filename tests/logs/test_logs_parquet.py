@@ -57,8 +57,9 @@ def test_request_and_response_may_be_nested_or_json_texts(packed: bool) -> None:
 def test_fields_that_only_other_rows_have_are_not_kept_as_nulls() -> None:
     """Columns make every struct alike; what a row did not say must not become part of its prompt."""
     call = {"id": "c1", "function": {"name": "f"}}
+    numbered = {"id": "c0", "index": 0, "function": {"name": "g"}}
     turns = [
-        [{"role": "user", "content": "a", "name": "Ann", "tool_calls": [{"id": "c0", "index": 0, "function": {}}]}],
+        [{"role": "user", "content": "a", "name": "Ann", "tool_calls": [numbered]}],
         [{"role": "user", "content": "b"}],
         [{"role": "assistant", "content": "c", "tool_calls": [call]}],
     ]

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,18 +313,3 @@ def test_only_the_owner_may_read_the_answers(tmp_path: Path) -> None:
     Journal(path).close()
 
     assert path.stat().st_mode & 0o077 == 0
-
-
-def test_a_hundred_thousand_answers_are_there_in_about_a_second(tmp_path: Path, question: Question) -> None:
-    """CPU time, for the machine may be busy; the benchmark has the figure."""
-    path = tmp_path / "answers.jsonl"
-    with path.open("wb") as file:
-        for i in range(100_000):
-            entry = Entry(key=f"{i:032x}", text="label", finish_reason="stop", input_tokens=120, output_tokens=4)
-            file.write(msgspec.json.encode(entry) + b"\n")
-    began = time.process_time()
-
-    with Cached(FakeModel({}), path) as cached:
-        cached.lookup(question("a"))
-
-    assert time.process_time() - began < 1.5

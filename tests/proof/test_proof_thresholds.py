@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,20 +77,6 @@ def test_float32_confidences_meet_float64_thresholds_as_numpy_compares_them() ->
     counts = thresholds.count(confidence, np.ones(500), np.zeros(500, dtype=int), grid)
 
     assert counts.answered[0].tolist() == [(confidence >= t).sum() for t in grid]
-
-
-def test_fifty_slices_and_two_hundred_thresholds_over_a_hundred_thousand_requests_take_milliseconds() -> None:
-    """The goal is 20 ms on a quiet core; the gate is loose, for this machine may be shared."""
-    rng = np.random.default_rng(0)
-    confidence = rng.beta(5, 2, 100_000).astype(np.float32)
-    given_ = confidence, rng.random(100_000) < confidence, rng.integers(0, 50, 100_000), np.linspace(0, 1, 200)
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        thresholds.table(*given_, 0.05)
-        took.append(time.perf_counter() - began)
-
-    assert min(took) < 0.06
 
 
 @given(p_values, st.floats(0.001, 0.2))

@@ -1,11 +1,10 @@
-"""On real requests with human gold: as right as the best lexical peers, and fast enough to be served anywhere."""
+"""On real requests with human gold: as right as the best lexical peers."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -21,11 +20,11 @@ def read(file: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "at_least", "at_most_us"),
-    [(Linear(), 0.885, 20), (Linear(characters=(2, 5)), 0.90, 60)],
+    ("kind", "at_least"),
+    [(Linear(), 0.885), (Linear(characters=(2, 5)), 0.90)],
     ids=["words", "both"],
 )
-def test_it_is_right_and_fast_on_banking77(shared_data: Path, kind: Linear, at_least: float, at_most_us: float) -> None:
+def test_it_is_right_on_banking77(shared_data: Path, kind: Linear, at_least: float) -> None:
     pairs, asked = (read(shared_data / "banking77" / f"{name}.jsonl.gz") for name in ("train", "test"))
     to_tune = [draw("tune", text) < 0.1 for text, _ in pairs]
     labels = tuple(sorted({label for _, label in pairs}))
@@ -37,11 +36,5 @@ def test_it_is_right_and_fast_on_banking77(shared_data: Path, kind: Linear, at_l
     )
 
     found = np.array(labels)[student.probabilities([text for text, _ in asked]).argmax(axis=1)]
-    taken = []
-    for text, _ in asked[:1000]:
-        began = perf_counter()
-        student.predict_one(text)
-        taken.append(perf_counter() - began)
 
     assert np.mean(found == [label for _, label in asked]) >= at_least
-    assert np.quantile(taken, 0.25) * 1e6 <= at_most_us  # a quartile, for other work shares this machine's cores

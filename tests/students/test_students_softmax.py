@@ -22,11 +22,11 @@ def a_problem(seed: int, labels: int) -> tuple[Design, Floats, Floats]:
     return design, targets, rng.dirichlet(np.ones(40)).astype(np.float32)
 
 
-@given(st.integers(0, 1000), st.integers(2, 5))
+@given(st.integers(0, 1000), st.integers(2, 5), st.sampled_from([0.0, 3.0]))
 @settings(max_examples=20, deadline=None)
-def test_the_slope_is_the_slope_of_the_loss(seed: int, labels: int) -> None:
+def test_the_slope_is_the_slope_of_the_loss(seed: int, labels: int, margin: float) -> None:
     design, targets, share = a_problem(seed, labels)
-    value_and_slope = loss(design, targets, share, 0.01)
+    value_and_slope = loss(design, targets, share, 0.01, margin)
     rng = np.random.default_rng(seed)
     point, way = (rng.normal(size=(8, labels)).astype(np.float32) for _ in range(2))
     step = np.float32(1e-2)
@@ -69,3 +69,17 @@ def test_a_stronger_penalty_leaves_smaller_weights() -> None:
     weak, strong = (minimise(loss(design, targets, share, penalty), start)[:-1] for penalty in (1e-4, 1e-1))
 
     assert np.abs(strong).sum() < np.abs(weak).sum()
+
+
+def test_a_margin_asks_for_a_lead() -> None:
+    """Two texts that are told apart already go on teaching until the right label leads by the margin."""
+    apart = sparse.csr_array(np.eye(2, dtype=np.float32))
+    targets, share = np.eye(2, dtype=np.float32), np.full(2, 0.5, np.float32)
+
+    leads = []
+    for margin in (0.0, 10.0):
+        fitted = minimise(loss(Design(apart, apart), targets, share, 1e-2, margin), np.zeros((3, 2), np.float32))
+        logits = Design(apart, apart).logits(fitted)
+        leads.append(logits[0, 0] - logits[0, 1])
+
+    assert leads[1] > leads[0] + 5

@@ -51,9 +51,7 @@ def open_log(path: Path) -> IO[bytes]:
         raise UserError(f"logs: cannot open {path}: {wrong.strerror}") from wrong
     magic = file.peek(4)[:4]
     if magic.startswith(GZIP):
-        return _buffered(
-            _Unpacked(file, cast("IO[bytes]", gzip.GzipFile(fileobj=file)))
-        )  # same protocol, its own class
+        return _buffered(_Unpacked(file, gzip.GzipFile(fileobj=file)))
     if magic == ZSTD:
         return _buffered(_Unpacked(file, _zstd(file)))
     return file

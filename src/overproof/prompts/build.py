@@ -101,9 +101,10 @@ def _known(column: pl.Series, most: int = 4) -> str:
     metadata = slicing.Metadata(column)
     described = []
     for key in metadata.keys:
-        values = metadata.values(key).drop_nulls().value_counts(sort=True, name="n").to_series().to_list()
+        counts = metadata.values(key).alias(key).drop_nulls().value_counts(name="times seen")
+        values = counts.sort("times seen", key, descending=[True, False])[key]
         more = ", ..." if len(values) > most else ""
-        described.append(f"{key}: {', '.join(map(repr, values[:most]))}{more}")
+        described.append(f"{key}: {', '.join(map(repr, values.head(most)))}{more}")
     return "; ".join(described) or "nothing"
 
 

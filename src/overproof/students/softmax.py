@@ -57,16 +57,18 @@ class Design:
         return found
 
 
-def loss(design: Design, targets: Floats, share: Floats, penalty: float) -> Loss:
+def loss(design: Design, targets: Floats, share: Floats, penalty: float, margin: float = 0.0) -> Loss:
     """Return the penalised mean cross-entropy and its slope, as a function of weights (features + 1, labels).
 
     `targets` has shape (texts, labels), rows summing to 1; `share`, shape (texts,), sums to 1. The bias, the last row
-    of the weights, is not penalised.
+    of the weights, is not penalised. With a `margin`, what is not wanted is given that head start (softmax-margin,
+    Gimpel & Smith 2010): a text goes on teaching until its answer leads by as much.
     """
-    column = share[:, None]
+    column, head_start = share[:, None], np.float32(margin) * (1 - targets)
 
     def value_and_slope(weights: Floats) -> tuple[float, Floats]:
         scores = design.logits(weights)
+        scores += head_start
         scores -= scores.max(axis=1, keepdims=True)
         fit = (targets * scores).sum(axis=1)
         np.exp(scores, out=scores)
