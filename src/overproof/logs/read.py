@@ -17,7 +17,7 @@ from overproof.logs import detect, files, identity, redact
 from overproof.logs.gold import join, read_gold
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
 
-BATCH = 5_000
+BATCH = 1_000
 """Rows held as Python objects at once."""
 FILE = "_file"
 """Column that says which file a row came from, while reading."""

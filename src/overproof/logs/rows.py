@@ -179,6 +179,8 @@ def when(value: object) -> datetime | None:
 
 def number(value: object) -> float | None:
     """Return a finite number, also when it was logged as text; None otherwise."""
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
@@ -190,7 +192,7 @@ def number(value: object) -> float | None:
 
 def count(value: object) -> int | None:
     """Return a number of things, None for what cannot be one."""
-    if type(value) is int and 0 <= value < 2**53:
+    if value is None or (type(value) is int and 0 <= value < 2**53):
         return value
     found = number(value)
     return int(found) if found is not None and 0 <= found < 2**53 else None
