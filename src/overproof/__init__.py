@@ -1,6 +1,6 @@
 """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
 
-Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(path)`.
+Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(...)`.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def test_the_head_of_a_torn_file_is_what_can_be_read(tmp_path: Path) -> None:
 
 
 @settings(deadline=None)
-@given(magic=st.sampled_from([files.GZIP, files.ZSTD, b"\x1f\x8b\x08\x00"]), rest=st.binary(max_size=200))
+@given(magic=st.sampled_from([files.GZIP, files.ZSTD, files.GZIP + bytes(7)]), rest=st.binary(max_size=200))
 def test_damage_is_only_ever_torn(magic: bytes, rest: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever stands behind a format's mark, no other exception gets out."""
     path = tmp_path_factory.getbasetemp() / "damaged"

@@ -8,12 +8,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from overproof.core import tables
 from overproof.core.errors import UnknownPlugin, UserError
 from overproof.core.types import Exchange, FileRead, SetAside
+from overproof.logs import files
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
 from overproof.logs.read import Logged, read
 
@@ -104,7 +105,9 @@ def test_every_row_of_every_file_is_kept_or_set_aside(
 ) -> None:
     folder = tmp_path_factory.mktemp("logs")
     for i, content in enumerate(contents):
-        (folder / f"{i}.jsonl").write_bytes(b"\n".join(content))
+        data = b"\n".join(content)
+        assume(not data.startswith((files.GZIP, files.ZSTD)))  # would be no text, and one tear
+        (folder / f"{i}.jsonl").write_bytes(data)
 
     found = logged(folder, form="pairs", privacy=PrivacyOptions())
 

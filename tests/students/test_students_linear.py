@@ -167,7 +167,7 @@ def test_it_cannot_be_tuned_on_what_it_learned_from() -> None:
 def test_a_given_penalty_is_the_one_used() -> None:
     crushed, free = (Linear(penalty=given).fit(train(), tune(), LABELS, seed=0) for given in (0.9, 1e-6))
 
-    assert np.abs(crushed._weights).max() < 0.1 < np.abs(free._weights).max()
+    assert 10 * np.abs(crushed._weights).max() < np.abs(free._weights).max()
 
 
 def test_it_survives_being_written_down() -> None:

@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from overproof.core.errors import UserError
 
-GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b\x08"
 ZSTD = b"\x28\xb5\x2f\xfd"
 HEAD_LINES = 20
 HEAD_BYTES = 4 * 2**20

@@ -1,0 +1,127 @@
+"""Which change makes what anew: every option of the contract is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from overproof.contract import Contract, parse
+from overproof.pipeline.stages import NAMES, STAGES, keys
+from toy_logs import CONTRACT
+
+FULL = (
+    CONTRACT.replace('model = "big"', 'model = "big"\nbase_url = "http://127.0.0.1:1/v1"\napi_key_env = "KEY"')
+    + """
+[gold]
+path = "gold.jsonl"
+on = "id"
+field = "label"
+
+[targets]
+latency_p95_ms = 50.0
+cost_per_1k = 1.0
+"""
+)
+CHANGES_NO_RESULT = {
+    "teacher.api_key_env",  # whose money it is
+    "teacher.at_once",  # how fast it is asked
+    "teacher.attempts",
+    "teacher.timeout_s",
+    "teacher.terms",  # checked at every run
+    "budget.usd",
+}
+
+
+def other(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return f"{value}x"
+    if isinstance(value, int | float):
+        return value / 2 if isinstance(value, float) else value + 1
+    if isinstance(value, list):
+        return [*value, value[-1]] if value else ["x"]
+    return "x"
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Yield every place in a contract, with the contract's value there."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield from leaves(value[0], f"{path}[0]")
+    else:
+        yield path, value
+
+
+def changed(tree: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a copy of `tree` with another value at `path`."""
+    name, _, rest = path.partition(".")
+    key: Any = name.removesuffix("[0]")
+    if name.endswith("[0]"):
+        return tree | {key: [changed(tree[key][0], rest), *tree[key][1:]]}
+    return tree | {key: changed(tree[key], rest) if rest else other(tree[key])}
+
+
+TREE = msgspec.json.decode(msgspec.json.encode(parse(FULL.encode())))
+ONE_VALUE_ONLY = {"bars[0].metric"}
+PLACES = sorted(path for path, _ in leaves(TREE) if path not in ONE_VALUE_ONLY)
+BASE = keys(msgspec.convert(TREE, Contract), "files")
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_every_option_is_part_of_some_key_or_changes_no_result(path: str) -> None:
+    tree = changed(TREE, path)
+    try:
+        contract = msgspec.convert(tree, Contract)
+    except msgspec.ValidationError:
+        tree = changed_within(path)
+        contract = msgspec.convert(tree, Contract)
+
+    stale = [name for name in NAMES if keys(contract, "files")[name] != BASE[name]]
+
+    assert (stale == []) == (path in CHANGES_NO_RESULT)
+
+
+def changed_within(path: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Options that take one of a few words, or nothing, get another one of those."""
+    words: dict[str, Any] = {
+        "bars[0].of": "teacher",
+        "bars[0].within": 0.1,
+        "gold.missing": "random_sample",
+        "proof.n_max": 3,
+        "proof.reference": "gold",
+        "prompts.unit": ["user"],
+        "task.where": "x = 1",
+    }
+    return with_value(TREE, path, words[path])
+
+
+def with_value(tree: Any, path: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    name, _, rest = path.partition(".")
+    key: Any = name.removesuffix("[0]")
+    if name.endswith("[0]"):
+        return tree | {key: [with_value(tree[key][0], rest, value), *tree[key][1:]]}
+    return tree | {key: with_value(tree[key], rest, value) if rest else value}
+
+
+def test_new_files_make_everything_anew() -> None:
+    found = keys(msgspec.convert(TREE, Contract), "other files")
+
+    assert all(found[name] != BASE[name] for name in NAMES)
+
+
+def test_a_stage_is_made_from_earlier_ones_only() -> None:
+    for i, stage in enumerate(STAGES):
+        assert set(stage.inputs) <= {"files", *NAMES[:i]}
+
+
+def test_what_only_the_report_reads_changes_only_the_report() -> None:
+    contract = msgspec.convert(changed(TREE, "report.title"), Contract)
+
+    assert [name for name in NAMES if keys(contract, "files")[name] != BASE[name]] == ["report"]
