@@ -256,3 +256,11 @@ def test_loading_imports_no_stage_that_made_it_and_nothing_heavy(tmp_path: Path)
     )
 
     assert (ran.stdout.splitlines(), ran.stderr) == (["[]", "[]"], "")
+
+
+@pytest.mark.parametrize("broken", [b"\xff\xfe{}", b"{", b"[]"])
+def test_checksums_that_cannot_be_read_are_a_corrupt_release(broken: bytes, tmp_path: Path) -> None:
+    (tmp_path / "checksums.json").write_bytes(broken)
+
+    with pytest.raises(ReleaseCorrupt):
+        load(tmp_path)

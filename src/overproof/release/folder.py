@@ -127,7 +127,7 @@ def load(folder: Path, kinds: Mapping[str, StudentKind] | None = None, expected_
         raise ReleaseCorrupt(f"{folder}: this is release {found}, not {expected_id}")
     try:
         record = msgspec.json.decode((folder / RECORD).read_bytes(), type=ReleaseRecord)
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise ReleaseCorrupt(f"{folder / RECORD}: {wrong}") from wrong
     if record.format != FORMAT:
         raise UserError(f"{folder} has release format {record.format}, this version reads {FORMAT}: upgrade overproof")
@@ -171,7 +171,7 @@ def _verified(folder: Path) -> str:
         raise UserError(f"there is no release at {folder}: {CHECKSUMS} is missing")
     try:
         files = msgspec.json.decode((folder / CHECKSUMS).read_bytes(), type=dict[str, str])
-    except msgspec.DecodeError as wrong:
+    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise ReleaseCorrupt(f"{folder / CHECKSUMS}: {wrong}") from wrong
     for name in files:
         _refuse_outside(folder, name)

@@ -166,7 +166,7 @@ def load(path: Path) -> Ledger:
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             entries.append(msgspec.json.decode(line, type=Entry))
-        except msgspec.DecodeError as broken:
+        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
             raise UserError(f"{path}, line {number} is not as it was written ({broken}): restore the file") from broken
     return Ledger(entries=tuple(entries))
 
