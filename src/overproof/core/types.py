@@ -282,7 +282,7 @@ class MatchRow(Record):
     total_variation: float
     """Half the summed difference of shares, in [0, 1]."""
     expected: float
-    """What two samples of one traffic would show by chance (95th percentile, whole units permuted)."""
+    """What two samples of one traffic may show: 95 % of permutations of whole units stay below in all dimensions."""
     prompt_set: dict[str, float]
     live: dict[str, float]
     """Shares by value in each; empty for `joint`."""
