@@ -30,7 +30,8 @@ def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -
 
     `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer by request id; a
     request without one does not count where labels are compared, and None leaves that dimension out. Total variation is
-    held against what is seen when whole units are dealt to the two sides at random: 95 % of such deals flag nothing. The interval around the AUC is asymptotic, clustered by unit.
+    held against what is seen when whole units are dealt to the two sides at random: 95 % of such deals flag nothing.
+    The interval around the AUC is asymptotic, clustered by unit.
     """
     live = requests["window"] == "evaluation"
     both = requests.with_columns(live=live).filter(pl.col("live") | pl.col("split").is_in(["train", "tune"]))
