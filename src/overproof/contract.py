@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -24,6 +25,17 @@ from overproof.tasks.options import TaskOptions
 from overproof.teacher.options import BudgetOptions, SamplingOptions, TeacherOptions
 
 FILE = "overproof.toml"
+FOLDER_NAME = re.compile(r"[\w-][\w .-]*")
+"""A task's name."""
+FOLDER_NAME_RULE = "it names folders: write letters, digits, spaces, `_`, `-` and `.`, but no space or dot first"
+TABLES = {
+    "task": 'needs a [task] table with `name = "..."` and `labels = ["...", "..."]`',
+    "teacher": 'needs a [teacher] table with `model = "..."`',
+    "logs": 'needs at least one [[logs]] table with `path = "..."`',
+    "students": "needs at least two [[students]] tables: size is measured, not guessed",
+}
+"""What cannot be left out, and what to write."""
+LIMITS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 
 class Contract(Record):
@@ -86,16 +98,21 @@ def json_schema() -> dict[str, Any]:
 
 def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
     """Yield what types alone cannot say."""
+    for where in _not_finite(msgspec.to_builtins(contract), ""):
+        yield where, "must be a finite number"
+    if FOLDER_NAME.fullmatch(contract.task.name) is None:
+        yield "task.name", f"is {contract.task.name!r}; {FOLDER_NAME_RULE}"
     if contract.task.kind in ("extract", "generate"):
         yield "task.kind", f"{contract.task.kind!r} is not here yet; this version does 'classify'"
     if contract.task.kind == "classify" and len(set(contract.task.labels)) < 2:
         yield "task.labels", "needs at least two different labels; a task with one answer needs no model"
     if not contract.logs:
-        yield "logs", "needs at least one [[logs]] table with a `path`"
+        yield "logs", TABLES["logs"]
     if len(contract.students) < 2:
-        yield "students", "needs at least two [[students]] tables: size is measured, not guessed"
-    yield from _slice_faults(contract)
+        yield "students", TABLES["students"]
+    yield from _name_faults(contract)
     yield from _number_faults(contract)
+    yield from _endpoint_faults(contract.teacher)
     for i, bar in enumerate(contract.bars):
         yield from _bar_faults(contract, bar, f"bars[{i}]")
     if contract.proof.reference == "gold" and contract.gold is None and not _inline_gold(contract):
@@ -107,7 +124,19 @@ def _inline_gold(contract: Contract) -> bool:
     return any(source.format in ("pairs", "parquet", "auto") for source in contract.logs)
 
 
-def _slice_faults(contract: Contract) -> Iterator[tuple[str, str]]:
+def _not_finite(value: object, where: str) -> Iterator[str]:
+    """Yield the place of every float that is no number or without end, in the plug-ins' own tables too."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from _not_finite(each, f"{where}.{name}" if where else name)
+    elif isinstance(value, list | tuple):
+        for i, each in enumerate(value):
+            yield from _not_finite(each, f"{where}[{i}]")
+
+
+def _name_faults(contract: Contract) -> Iterator[tuple[str, str]]:
     derived = ("all", "new", "repeat")
     names = [each.name for each in contract.slices]
     for i, name in enumerate(names):
@@ -115,6 +144,10 @@ def _slice_faults(contract: Contract) -> Iterator[tuple[str, str]]:
             yield f"slices[{i}].name", f"{name!r} is derived by itself; choose another name"
         if name in names[:i]:
             yield f"slices[{i}].name", f"{name!r} is there twice"
+    students = [each.get("name") for each in contract.students]
+    for i, name in enumerate(students):
+        if name is not None and name in students[:i]:
+            yield f"students[{i}].name", f"two students are called {name!r}; choose another name"
 
 
 def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
@@ -134,12 +167,19 @@ def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "prompts.evaluation_share", f"is {contract.prompts.evaluation_share}, and must lie between 0 and 0.5"
     if not 0 <= contract.release.min_saving < 1:
         yield "release.min_saving", f"is {contract.release.min_saving}, and must lie between 0 and 1"
-    if contract.proof.n_max is not None and contract.proof.n_max < 1:
-        yield "proof.n_max", "must be at least 1"
-    if contract.sampling.critical < 1:
-        yield "sampling.critical", "must be at least 1"
-    if contract.budget.usd < 0:
-        yield "budget.usd", "cannot be negative"
+
+
+def _endpoint_faults(teacher: TeacherOptions) -> Iterator[tuple[str, str]]:
+    """The teacher's inherited fields: other endpoints read the same record, and check it where they are opened."""
+    for name in ("at_once", "attempts"):
+        if getattr(teacher, name) < 1:
+            yield f"teacher.{name}", f"is {getattr(teacher, name)}, and must be at least 1"
+    if teacher.timeout_s <= 0:
+        yield "teacher.timeout_s", f"is {teacher.timeout_s}, and must be more than 0"
+    if teacher.price is not None:
+        for name in ("input", "output"):
+            if getattr(teacher.price, name) < 0:
+                yield f"teacher.price.{name}", f"is {getattr(teacher.price, name)}, and cannot be negative"
 
 
 def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str, str]]:
@@ -160,25 +200,45 @@ def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str,
 
 
 def _explained(message: str) -> ContractError:
-    """Turn msgspec's message into one that lists what is known at that place."""
+    """Turn msgspec's message into one that says what may or must stand at that place."""
     text, _, path = message.partition(" - at `")
     path = path.rstrip("`")
-    where = re.sub(r"\[\.\.\.\]", "[]", path.removeprefix("$").removeprefix(".")) or "top level"
-    unknown = re.search(r"unknown field `(.+)`", text)
-    if unknown is None:
-        return ContractError(where, text[:1].lower() + text[1:])
-    known = _fields_at(path)
-    close = difflib.get_close_matches(unknown[1], known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return ContractError(where, f"does not know {unknown[1]!r}{hint} Known here: {', '.join(known)}")
+    where = path.removeprefix("$").removeprefix(".") or "top level"
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
+        return ContractError(where, _unknown(unknown[1], _fields_at(path)))
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", text):
+        return _missing(missing[1], path, where)
+    if wrong := re.fullmatch(r"Invalid enum value (.+)", text):
+        return ContractError(where, f"cannot be {wrong[1]}; choose from {_choices(_hint_at(path))}")
+    if outside := re.fullmatch(r"Expected `(?:int|float)` ([<>]=?) (.+)", text):
+        return ContractError(where, f"must be {LIMITS[outside[1]]} {float(outside[2]):g}")
+    return ContractError(where, text[:1].lower() + text[1:])
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return f"does not know {name!r}{hint} Known here: {', '.join(known)}"
+
+
+def _missing(name: str, path: str, where: str) -> ContractError:
+    if path in ("", "$"):
+        return ContractError(name, TABLES[name])
+    value = '"..."' if _hint_at(f"{path}.{name}") is str else "..."
+    return ContractError(where, f"needs `{name}`: write `{name} = {value}` there")
 
 
 def _fields_at(path: str) -> list[str]:
-    """Return the fields of the record that `path` ($.a.b[...]) leads to."""
-    kind: Any = Contract
-    for step in re.findall(r"\.([A-Za-z_]+)", path):
-        kind = _record_in(get_type_hints(kind)[step])
-    return sorted(kind.__struct_fields__)
+    """Return the fields of the record that `path` ($.a.b[0]) leads to."""
+    return sorted(_record_in(_hint_at(path)).__struct_fields__)
+
+
+def _hint_at(path: str) -> Any:  # noqa: ANN401 - a type expression is anything
+    """Return the type of what stands at `path`."""
+    hint: Any = Contract
+    for name in re.findall(r"\.([A-Za-z_0-9]+)|\[\d+\]", path):
+        hint = get_type_hints(_record_in(hint))[name] if name else _item_of(hint)
+    return hint
 
 
 def _record_in(hint: Any) -> Any:  # noqa: ANN401 - a type expression is anything
@@ -186,3 +246,19 @@ def _record_in(hint: Any) -> Any:  # noqa: ANN401 - a type expression is anythin
     if get_origin(hint) in (Union, types.UnionType, tuple):
         return next(found for found in map(_record_in, get_args(hint)) if hasattr(found, "__struct_fields__"))
     return hint
+
+
+def _item_of(hint: Any) -> Any:  # noqa: ANN401 - a type expression is anything
+    """Return X of `tuple[X, ...]`, alone or in a union."""
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0]
+    return next(_item_of(each) for each in get_args(hint) if get_origin(each) is tuple)
+
+
+def _choices(hint: Any) -> str:  # noqa: ANN401 - a type expression is anything
+    """Say which values a type of literals, lists of them, or either takes."""
+    if get_origin(hint) is tuple:
+        return f"a list of {_choices(get_args(hint)[0])}"
+    if get_origin(hint) is Literal:
+        return ", ".join(map(repr, get_args(hint)))
+    return " or ".join(_choices(each) for each in get_args(hint) if each is not types.NoneType)

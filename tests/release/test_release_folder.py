@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,12 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from overproof.core import tables
 from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.splits import Train, Tune
-from overproof.core.types import Calibration, Candidate
-from overproof.release.folder import CHECKSUMS, LoadedRelease, load, write_release
+from overproof.core.types import Calibration, Candidate, Exchange, Message
+from overproof.logs.redact import redact_table
+from overproof.release.folder import CHECKSUMS, LoadedRelease, ReleaseRecord, load, write_release
+from overproof.tasks.inputs import extract_column
 
 
 class Toy:
@@ -68,7 +74,9 @@ CANDIDATE = Candidate(
 )
 
 
-def written(folder: Path, save: Callable[[Path], None] | None = None, kind: str = "toy") -> str:
+def written(
+    folder: str | Path, save: Callable[[Path], None] | None = None, kind: str = "toy", *, redact: bool = True
+) -> str:
     from msgspec.structs import replace
 
     return write_release(
@@ -78,10 +86,11 @@ def written(folder: Path, save: Callable[[Path], None] | None = None, kind: str 
         contract_toml=b'[task]\nname = "toy"\n',
         lineage={"prompts": "key"},
         save=save or Toy(LABELS).save,
+        redact=redact,
     )
 
 
-def opened(folder: Path) -> LoadedRelease:
+def opened(folder: str | Path) -> LoadedRelease:
     return load(folder, KINDS)
 
 
@@ -264,3 +273,100 @@ def test_checksums_that_cannot_be_read_are_a_corrupt_release(broken: bytes, tmp_
 
     with pytest.raises(ReleaseCorrupt):
         load(tmp_path)
+
+
+def test_texts_alone_are_numbered(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+    release = opened(tmp_path / "r")
+
+    assert release.answer(["nine char", "short"]) == release.answer({"0": "nine char", "1": "short"})
+    with pytest.raises(TypeError, match="list"):
+        release.answer("nine char")
+
+
+def test_a_folder_may_be_given_as_text(tmp_path: Path) -> None:
+    identity = written(f"{tmp_path}/r")
+
+    assert opened(f"{tmp_path}/r").id == identity
+
+
+def test_it_says_which_slices_are_the_teachers(tmp_path: Path) -> None:
+    written(tmp_path / "r")
+
+    assert opened(tmp_path / "r").always_teacher == ("vip",)
+
+
+class Particular(Toy):
+    """A student to whom any other text is another answer."""
+
+    def probabilities(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        drawn = [hashlib.sha256(text.encode()).digest()[:4] for text in inputs]
+        share = np.array([int.from_bytes(each, "big") / 2**32 for each in drawn], dtype=np.float32)
+        return np.stack([share, 1 - share], axis=1)
+
+
+def particular(*, redact: bool = True) -> LoadedRelease:
+    record = ReleaseRecord(
+        name="p", kind="p", labels=LABELS, calibration=CANDIDATE.calibration, verdicts=(), lineage={}, redact=redact
+    )
+    return LoadedRelease("id", record, b"", Particular(LABELS))
+
+
+def stored(text: str, earlier: tuple[Message, ...] = (), how: str = "last_user") -> str:
+    """Return what the student would be given of a logged request."""
+    asked = Exchange(
+        id="r", source="f:1", messages=(*earlier, Message(role="user", content=text)), answer="z@z.example"
+    )
+    exchanges, _ = redact_table(tables.frame([asked], Exchange))
+    found: str = extract_column(exchanges, how)[0]
+    return found
+
+
+PRIVATE = st.sampled_from(
+    [
+        "a@b.example",
+        "order-anna@b.example-2024",
+        "+44 7700 900461",
+        "call 555-0142",
+        "\n",
+        "4111 1111 1111 1111",
+        "DE89 3704 0044 0532 0130 00",
+        "sk-abcdefghij0123456789",
+        "password: hunter22",
+        '"quoted" \\ ',
+        "order 5523091",
+        "[EMAIL_3]",
+        "\u8bf7" * 4100,
+    ]
+)
+TALK = (
+    Message(role="system", content="mail x@y.example"),
+    Message(role="user", content="c@d.example, +44 7700 900462"),
+)
+
+
+@given(st.lists(PRIVATE | st.text(max_size=8), min_size=1, max_size=5).map("x ".join).filter(str.strip))
+@example("Where is it? ann@b.example, 07700 900461")
+def test_a_release_sees_what_it_was_proven_on(text: str) -> None:
+    """Answering the text as it came in is the student's answer to it as the logs keep it."""
+    release = particular()
+    seen = [stored(text), stored(text, TALK[:1], "all"), *([] if "[EMAIL_3]" in text else [stored(text, TALK)])]
+    answered = release.answer([text] * len(seen))
+
+    assert [each.confidence for each in answered] == pytest.approx(release.student.probabilities(seen).max(axis=1))
+
+
+def test_a_release_proven_on_bare_texts_sees_bare_texts() -> None:
+    text = "ann@b.example"
+    bare, masked = particular(redact=False).student.probabilities([text, "[EMAIL_1]"]).max(axis=1)
+
+    assert particular(redact=False).answer([text])[0].confidence == pytest.approx(bare)
+    assert particular().answer([text])[0].confidence == pytest.approx(masked)
+    assert bare != masked
+
+
+@pytest.mark.parametrize("redact", [True, False])
+def test_whether_texts_were_masked_is_part_of_the_release(tmp_path: Path, redact: bool) -> None:
+    written(tmp_path / "r", redact=redact)
+
+    assert opened(tmp_path / "r").record.redact is redact

@@ -111,9 +111,9 @@ def calibration(
         threshold=threshold,
         coverage=0.0 if threshold is None else 0.63,
         risk=0.0 if threshold is None else 0.021,
-        answered_units=0 if threshold is None else 431,
-        errors=0 if threshold is None else 9,
-        p_value=1.0 if threshold is None else 0.0021,
+        answered_units=94 if threshold is None else 431,
+        errors=1 if threshold is None else 9,
+        p_value=0.048 if threshold is None else 0.0021,
         always_teacher=kept,
         slices=(
             SliceThreshold(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from overproof.core.types import Record
 
 
 class CalibrateOptions(Record):
     """The `[calibrate]` table."""
 
-    start_units: int = 200
+    start_units: Annotated[int, Meta(ge=1)] = 200
     """Answered units expected at the strictest threshold tried."""
-    points: int = 50
+    points: Annotated[int, Meta(ge=1)] = 50
     """Thresholds tried, from strict to lenient."""
     again: float = 0.9
     """Chance, about, with which the test is to prove the risk again at the threshold picked. Less answers more and is

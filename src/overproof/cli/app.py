@@ -10,6 +10,7 @@ import click
 from overproof import __version__
 
 PATH = click.Path(path_type=Path)
+EXIT_CODES = "Exit codes: 0 done, whatever the verdict; 1 something to mend; 2 wrong usage; 130 stopped."
 project_option = click.option(
     "--project", "-p", type=PATH, default=Path(), help="Folder that holds overproof.toml; this one when left out."
 )
@@ -25,13 +26,20 @@ class InOrder(click.Group):
 
 
 def run() -> None:
-    """Run the command line: a `UserError` is one sentence and exit code 1, anything else shows its traceback."""
+    """Run the command line: a `UserError` is one sentence and exit code 1, as is a file the system refuses.
+
+    Anything else is a fault of ours and shows its traceback.
+    """
     from overproof.core.errors import UserError
 
     try:
         main(standalone_mode=False)
     except UserError as wrong:
         click.echo(f"overproof: {wrong}", err=True)
+        sys.exit(1)
+    except OSError as wrong:
+        place = wrong.filename2 or wrong.filename  # of a rename, where it was to go
+        click.echo(f"overproof: {f'{place}: ' if place else ''}{wrong.strerror or wrong}", err=True)
         sys.exit(1)
     except click.ClickException as wrong:
         wrong.show()
@@ -41,7 +49,11 @@ def run() -> None:
         sys.exit(130)
 
 
-@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=InOrder,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="overproof")
 def main() -> None:
     """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof."""
@@ -133,8 +145,10 @@ def status(project: Path, *, as_json: bool) -> None:
 
 
 @main.command()
-def schema() -> None:
+@json_option
+def schema(*, as_json: bool) -> None:
     """Print the JSON Schema of overproof.toml, for editors."""
+    del as_json  # it is JSON either way; every command takes the option
     from overproof.cli.show import as_json_text
     from overproof.contract import json_schema
 

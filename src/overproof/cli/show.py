@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,11 +31,9 @@ class Talking:
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
         self._drawn = 0.0
-        self._made_any = False
 
     def began(self, stage: str) -> None:
         """Show that a stage has begun."""
-        self._made_any = True
         self._redraw(f"  {stage:<10} ...")
 
     def step(self, stage: str, text: str, done: int = 0, total: int | None = None) -> None:
@@ -86,7 +85,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     for step in plan.steps:
         click.echo(f"  {step.stage:<10} {step.state:<6} {step.because}")
     if plan.answers_to_buy:
-        click.echo(f"\nTo buy: {plan.answers_to_buy} answers for at most ${plan.usd:.2f}.")
+        click.echo(f"\nTo buy: {plan.answers_to_buy} answers for about ${plan.usd:.2f}.")
     else:
         click.echo("\nNothing to buy.")
     verdict = "within" if plan.within_budget else "MORE THAN"
@@ -117,9 +116,11 @@ def show_init(started: Started, *, as_json: bool) -> None:
     )
     for note in started.notes:
         click.echo(f"  {note}")
-    click.echo(
-        f"Next: read it, set `terms`, then `overproof plan --project {Path(started.path).parent}` and `overproof run`."
-    )
+    click.echo("Next: read it, and")
+    for need in started.needs:
+        click.echo(f"  - {need}")
+    project = shlex.quote(str(Path(started.path).parent))
+    click.echo(f"Then `overproof plan --project {project}` and `overproof run --project {project}`.")
 
 
 def show_report(path: Path, *, as_json: bool) -> None:

@@ -25,8 +25,14 @@ def write(path: Path, data: bytes) -> None:
     """Write `path` so that a reader sees the old file or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}")
-    neighbour.write_bytes(data)
-    neighbour.replace(path)
+    try:
+        with neighbour.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name with nothing in it
+        neighbour.replace(path)
+    finally:
+        neighbour.unlink(missing_ok=True)  # there only when something went wrong
 
 
 def write_json(path: Path, value: object) -> None:
@@ -53,17 +59,21 @@ class Store:
         return self.root / stage / key
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
-        """Return the manifest of a whole artefact, None when there is none (a part never counts)."""
+        """Return the manifest of a whole artefact; None when there is none, or one this version cannot read."""
         try:
             return msgspec.json.decode((self.folder(stage, key) / MANIFEST).read_bytes(), type=Manifest)
-        except FileNotFoundError:
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
     @contextlib.contextmanager
     def making(self, stage: str, key: str, version: int, inputs: Mapping[str, str]) -> Iterator[Making]:
-        """Hand out an empty folder to fill; on success it becomes the artefact, on failure it is gone."""
+        """Hand out an empty folder to fill; on success it becomes the artefact, on failure it is gone.
+
+        Drafts that killed runs left are removed first: a run holds the project's lock, so no one is at work on them.
+        """
+        for stale in (self.root / stage).glob(".*/"):
+            shutil.rmtree(stale)
         draft = self.root / stage / f".{key}.{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         making = Making(draft)
         began = perf_counter()

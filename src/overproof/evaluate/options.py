@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from overproof.core.types import Record, Reference
 
@@ -14,7 +16,7 @@ class Bar(Record):
     metric: Literal["accuracy"] = "accuracy"
     at_least: float | None = None
     """The system's accuracy must be at least this."""
-    within: float | None = None
+    within: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Or: no further than this below the model named by `of`, compared request by request. Needs gold."""
     of: Literal["teacher"] | None = None
 
@@ -22,9 +24,9 @@ class Bar(Record):
 class TargetOptions(Record):
     """The `[targets]` table: cost and speed the winner must keep. Each is optional."""
 
-    latency_p95_ms: float | None = None
+    latency_p95_ms: Annotated[float, Meta(gt=0)] | None = None
     """95 % of what the candidate answers itself must be faster than this."""
-    cost_per_1k: float | None = None
+    cost_per_1k: Annotated[float, Meta(gt=0)] | None = None
     """Blended dollars per thousand requests, the teacher's share included."""
 
 
@@ -42,5 +44,5 @@ class ProofOptions(Record):
     """1 - delta: how sure a release decision must be."""
     reference: Reference = "teacher"
     """What right means: `gold`, or the teacher's verified answer. Every figure says which."""
-    n_max: int | None = None
+    n_max: Annotated[int, Meta(ge=1)] | None = None
     """A unit counts for at most so many of its requests; None: suggested from the training window's unit sizes."""

@@ -13,9 +13,11 @@ from overproof.core import plugins, tables
 from overproof.core.errors import UserError
 from overproof.core.protocols import Reader
 from overproof.core.types import Exchange, FileRead, LogSummary, SetAside
-from overproof.logs import detect, files, identity, redact
+from overproof.logs import detect, files, identity
 from overproof.logs.gold import join, read_gold
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
+from overproof.logs.redact import redact_table
+from overproof.tasks.redact import excerpt
 
 BATCH = 1_000
 """Rows held as Python objects at once."""
@@ -71,8 +73,8 @@ def read(
         exchanges = _with_gold(exchanges, gold, root)
     masked: dict[str, int] = {}
     if privacy.redact:
-        exchanges, masked = redact.redact_table(exchanges)
-        excerpts = [redact.excerpt(each) for each in set_aside["excerpt"]]
+        exchanges, masked = redact_table(exchanges)
+        excerpts = [excerpt(each) for each in set_aside["excerpt"]]
         set_aside = set_aside.with_columns(excerpt=pl.Series(excerpts, dtype=pl.String))
     summary = LogSummary(
         files=by_file,

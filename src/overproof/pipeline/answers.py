@@ -9,35 +9,43 @@ import msgspec
 import polars as pl
 
 from overproof.contract import Contract
-from overproof.core import plugins, tables
+from overproof.core import tables
 from overproof.core.errors import BudgetTooSmall, NotEnoughData, UserError
-from overproof.core.protocols import Ask, Rule
+from overproof.core.protocols import Ask
 from overproof.core.store import Making, write_json
 from overproof.core.types import Ceiling, Completion, Funnel, PromptId, Spending
 from overproof.filters.sift import sift
 from overproof.models.budget import Purse
 from overproof.pipeline import asking, data
+from overproof.pipeline.plugged import rules_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
-from overproof.pipeline.task import task_of
 from overproof.tasks.evidence import CUT
 from overproof.teacher import answers
+from overproof.teacher.answers import EVALUATION
 from overproof.teacher.ask import Progress, ask
 from overproof.teacher.ceiling import LEARNING, ceiling, drawn, pairs_to_ask
 
 CEILING_LEVEL = 0.05
 """Chance, at most, that the ceiling's upper bound is too low."""
 
+JUDGED_FROM = 1_000
+"""Sample number from which on answers are asked to be judged by."""
+
 Calls = Sequence[tuple[PromptId, Ask]]
+Bought = Sequence[Completion]
 
 
 class Basket(msgspec.Struct, frozen=True):
-    """What is there already, and what would have to be asked."""
+    """What is there already, and what would have to be asked; what is learned from and what is judged by never mix."""
 
-    reused: pl.DataFrame
-    """The teacher's answers the logs hold, as a table of `Completion`."""
-    calls: Calls
-    """Everything to be asked; what earlier runs bought comes from the file and costs nothing."""
+    learning: pl.DataFrame
+    """The teacher's logged answers to requests of train and tune, as a table of `Completion`."""
+    evaluation: pl.DataFrame
+    """The same to requests of calibrate and test."""
+    to_learn: Calls
+    """To be asked; what earlier runs bought comes from the file and costs nothing."""
+    to_evaluate: Calls
     to_buy: int
     estimate: float
     """Dollars for what nobody has bought yet, if answers are as long as those in the log."""
@@ -47,18 +55,26 @@ def basket(project: Project) -> Basket:
     """Compare what the contract needs with what the logs and earlier runs hold; asks nobody."""
     contract, teacher = project.contract, project.contract.teacher
     prompts, requests = data.prompts(project), data.requests(project)
-    reused = answers.reuse(requests)
+    learning, evaluation = (requests.filter(pl.col("split").is_in(side)) for side in (LEARNING, EVALUATION))
+    learned, judged = answers.reuse(learning), answers.reuse(evaluation)
     if teacher.base_url is None:
-        return Basket(reused, (), 0, 0.0)
-    again = answers.without_usable(requests, reused, _usable(contract))
-    needs = answers.wanted(prompts, requests, contract.sampling.critical, contract.critical)
-    lacking = answers.missing(needs, reused, again)
-    twice = pairs_to_ask(requests, reused, teacher.ceiling, contract.prompts.seed)
-    calls = answers.asks(dict.fromkeys((*lacking, *twice)), prompts, teacher.send_metadata)
+        return Basket(learned, judged, (), (), 0, 0.0)
+    again = answers.without_usable(evaluation, judged, _usable(contract))
+    lacking = answers.missing(answers.wanted(prompts, evaluation, 1, ()), judged, again)
+    needs = answers.wanted(prompts, learning, contract.sampling.critical, contract.critical)
+    few = answers.missing(needs, learned)
+    twice = pairs_to_ask(learning, learned, teacher.ceiling, contract.prompts.seed)
+    to_evaluate = answers.asks(_apart(lacking), prompts, teacher.send_metadata)
+    to_learn = answers.asks(dict.fromkeys((*few, *twice)), prompts, teacher.send_metadata)
     bought = asking.kept(project, teacher)
-    new = [(prompt, call) for prompt, call in calls if bought.lookup(call) is None]
+    new = [(prompt, call) for prompt, call in (*to_learn, *to_evaluate) if bought.lookup(call) is None]
     usd = answers.estimate(new, asking.price_for(teacher), answers.typical_output(requests)) if new else 0.0
-    return Basket(reused, calls, len(new), usd)
+    return Basket(learned, judged, to_learn, to_evaluate, len(new), usd)
+
+
+def _apart(lacking: answers.Missing) -> answers.Missing:
+    """Number the samples that are judged by from far above, so that none is one that is learned from."""
+    return tuple((prompt, JUDGED_FROM + sample) for prompt, sample in lacking)
 
 
 def _usable(contract: Contract) -> Callable[[str | None, str | None], bool]:
@@ -70,28 +86,24 @@ def _usable(contract: Contract) -> Callable[[str | None, str | None], bool]:
 def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     """Reuse what the logs hold, buy what is missing, measure how often the teacher agrees with itself."""
     contract = project.contract
-    needed, read = basket(project), task_of(contract).read
-    logged_twice = ceiling(needed.reused, _learning(project), read, CEILING_LEVEL)
-    _refuse_bars_above(contract, logged_twice)  # before money is spent
+    needed, read, prompts = basket(project), task_of(contract).read, data.prompts(project)
+    refuse_bars_above(contract, ceiling(needed.learning, prompts, read, CEILING_LEVEL))  # before money is spent
     before = asking.spent(project)
     if needed.to_buy and before + needed.estimate > contract.budget.usd:
         raise BudgetTooSmall(before + needed.estimate, contract.budget.usd, _what(project, needed))
-    asked = asyncio.run(_ask(project, needed, Purse(contract.budget.usd, before), listen)) if needed.calls else []
-    table = pl.concat([needed.reused, tables.frame(asked, Completion)])
-    found = ceiling(table, _drawn(project), read, CEILING_LEVEL)
-    found = logged_twice if contract.teacher.base_url is None else found
-    spent = answers.spending(table, asking.spent(project))
-    table.write_parquet(making.folder / "completions.parquet")
-    write_json(making.folder / "ceiling.json", found)
+    purse = Purse(contract.budget.usd, before)
+    learned, judged = (
+        asyncio.run(_ask(project, needed, purse, listen)) if needed.to_learn or needed.to_evaluate else ((), ())
+    )
+    learning = pl.concat([needed.learning, tables.frame(learned, Completion)])
+    evaluation = pl.concat([needed.evaluation, tables.frame(judged, Completion)])
+    asked_twice = prompts if contract.teacher.base_url is None else _drawn(project)
+    spent = answers.spending(pl.concat([learning, evaluation]), asking.spent(project))
+    learning.write_parquet(making.folder / "learning.parquet")
+    evaluation.write_parquet(making.folder / "evaluation.parquet")
+    write_json(making.folder / "ceiling.json", ceiling(learning, asked_twice, read, CEILING_LEVEL))
     write_json(making.folder / "spending.json", spent)
     making.summary = {"bought": spent.bought, "usd": spent.usd, "failed": spent.failed}
-    _refuse_bars_above(contract, found)
-
-
-def _learning(project: Project) -> pl.DataFrame:
-    """Return the prompts of train and tune: an evaluation prompt is asked again because its answer was unusable."""
-    requests = data.requests(project).filter(pl.col("split").is_in(LEARNING))
-    return data.prompts(project).filter(pl.col("id").is_in(requests["prompt_id"].implode()))
 
 
 def _drawn(project: Project) -> pl.DataFrame:
@@ -105,7 +117,7 @@ def _what(project: Project, needed: Basket) -> str:
     return f"asking {project.contract.teacher.model} for {needed.to_buy} answers (with what was spent before)"
 
 
-async def _ask(project: Project, needed: Basket, purse: Purse, listen: Listener) -> list[Completion]:
+async def _ask(project: Project, needed: Basket, purse: Purse, listen: Listener) -> tuple[Bought, Bought]:
     teacher = project.contract.teacher
 
     def heard(progress: Progress) -> None:
@@ -116,16 +128,17 @@ async def _ask(project: Project, needed: Basket, purse: Purse, listen: Listener)
         )
 
     async with asking.opened(project, teacher, purse, f"the teacher {teacher.model!r}") as model:
-        asked = await ask(model, needed.calls, heard)
+        learned = await ask(model, needed.to_learn, heard)
+        judged = await ask(model, needed.to_evaluate, heard)
     if purse.exhausted:
         raise UserError(
             f"the budget of ${purse.limit:.2f} is used up (${purse.spent:.2f} spent) and not every answer is there: "
             "raise budget.usd in overproof.toml and run again; what was bought is kept"
         )
-    return asked
+    return learned, judged
 
 
-def _refuse_bars_above(contract: Contract, found: Ceiling) -> None:
+def refuse_bars_above(contract: Contract, found: Ceiling) -> None:
     """Against the teacher's own answers, a bar above what the teacher reaches itself cannot be met by anyone."""
     if contract.proof.reference != "teacher":
         return  # with gold, filtering can beat the teacher: the report warns instead
@@ -141,12 +154,9 @@ def _refuse_bars_above(contract: Contract, found: Ceiling) -> None:
 def make_filters(project: Project, making: Making, listen: Listener) -> None:
     """Sift the training and tuning answers."""
     contract = project.contract
-    rules: list[Rule] = [
-        plugins.build("rules", table, key="rule", where=f"filters[{i}]") for i, table in enumerate(contract.filters)
-    ]
-    table = completions(project)
+    table = pl.read_parquet(project.folder("teacher") / "learning.parquet")
     listen.step("filters", f"{table.height} answers")
-    sifted = sift(data.prompts(project), data.requests(project), table, task_of(contract), rules)
+    sifted = sift(data.prompts(project), data.requests(project), table, task_of(contract), rules_of(contract))
     _refuse_one_label(sifted.examples)
     sifted.examples.write_parquet(making.folder / "examples.parquet")
     sifted.rejections.write_parquet(making.folder / "rejections.parquet")
@@ -167,8 +177,14 @@ def _refuse_one_label(examples: pl.DataFrame) -> None:
 
 
 def completions(project: Project) -> pl.DataFrame:
-    """Every teacher answer there is."""
-    return pl.read_parquet(project.folder("teacher") / "completions.parquet")
+    """Every teacher answer there is, each once."""
+    learning = pl.read_parquet(project.folder("teacher") / "learning.parquet")
+    return pl.concat([learning, for_evaluation(project)])
+
+
+def for_evaluation(project: Project) -> pl.DataFrame:
+    """The teacher's answers that calibration and verdicts may be measured by; none of them was learned from."""
+    return pl.read_parquet(project.folder("teacher") / "evaluation.parquet")
 
 
 def found_ceiling(project: Project) -> Ceiling:

@@ -13,21 +13,20 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from overproof.contract import Contract
-from overproof.core import plugins
 from overproof.core.chance import digest
-from overproof.core.errors import BudgetTooSmall, ContractError
-from overproof.core.protocols import Baseline, Student, StudentKind
+from overproof.core.errors import BudgetTooSmall
+from overproof.core.protocols import Student, StudentKind
 from overproof.core.splits import Train
 from overproof.core.store import Making, Store, write_json
-from overproof.core.types import Record
+from overproof.core.types import PromptId, Record
 from overproof.models.budget import Purse
 from overproof.pipeline import asking, data
+from overproof.pipeline.plugged import baselines_of, kinds_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.stages import item_key
-from overproof.pipeline.task import task_of
 from overproof.students.predict import predict
+from overproof.teacher.answers import asks, estimate, typical_output
 
 FITTED = 1
 """Version of a fitted student: raised when the same examples would give another one."""
@@ -52,27 +51,6 @@ def evaluation_prompts(project: Project) -> pl.DataFrame:
     """Return the prompts that candidates must answer: those of every split but train."""
     needed = data.requests(project).filter(pl.col("split").is_in(["tune", "calibrate", "test"]))["prompt_id"].unique()
     return data.prompts(project).filter(pl.col("id").is_in(needed.implode()))
-
-
-def baselines_of(contract: Contract) -> list[Baseline]:
-    """Return the do-nothing alternatives the contract names."""
-    return [
-        plugins.build("baselines", table, key="kind", where=f"baselines[{i}]")
-        for i, table in enumerate(contract.baselines)
-    ]
-
-
-def kinds_of(contract: Contract) -> list[tuple[StudentKind, Mapping[str, Any]]]:
-    """Return the rungs of the ladder, each with the table it was built from; two of one name are an error."""
-    kinds: list[tuple[StudentKind, Mapping[str, Any]]] = [
-        (plugins.build("students", table, key="kind", where=f"students[{i}]"), table)
-        for i, table in enumerate(contract.students)
-    ]
-    names = [kind.name for kind, _ in kinds]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            raise ContractError(f"students[{i}]", f"two students are called {name!r}: give them a `name` each")
-    return kinds
 
 
 def answer_baselines(project: Project, making: Making, listen: Listener) -> tuple[Entrant, ...]:
@@ -103,6 +81,21 @@ async def _answer_all(
     return tuple(entrants)
 
 
+def baselines_to_buy(project: Project) -> tuple[int, float]:
+    """Return how many answers baselines would buy, and about what they would cost in dollars."""
+    prompts, output = evaluation_prompts(project), typical_output(data.requests(project))
+    count, usd = 0, 0.0
+    for baseline in baselines_of(project.contract):
+        if baseline.endpoint is not None:
+            pairs = ((PromptId(each), 0) for each in prompts["id"])
+            calls = asks(pairs, prompts, baseline.endpoint.send_metadata)
+            kept = asking.kept(project, baseline.endpoint)
+            new = [each for each in calls if kept.lookup(each[1]) is None]
+            count += len(new)
+            usd += estimate(new, asking.price_for(baseline.endpoint), output) if new else 0.0
+    return count, usd
+
+
 def make_students(project: Project, making: Making, listen: Listener) -> None:
     """Fit every rung on the same answers, and let each answer the evaluation's prompts."""
     kinds = kinds_of(project.contract)
@@ -130,7 +123,7 @@ def _fitted(project: Project, kind: StudentKind, table: Mapping[str, Any]) -> st
     key = item_key("students", FITTED, inputs, [dict(table), contract.training, contract.task.labels])
     store = Store(project.store.root / "fitted")
     shelf = digest(kind.name, size=4)
-    if store.manifest(shelf, key) is None:
+    if store.manifest(shelf, key) is None or "students" in project.again:
         train, tune = data.examples(project)
         with store.making(shelf, key, FITTED, inputs) as making:
             began = perf_counter()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from overproof.core.errors import UserError
 from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
 from overproof.models.prices import BYTES_PER_TOKEN
+from overproof.pipeline import files, memory
+from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.refuse import refuse_pointless
-from overproof.pipeline.task import task_of
 from overproof.prompts.build import build
 from overproof.proof.ledger import family_levels, spent
 from overproof.proof.power import suggest_n_max
@@ -31,6 +33,8 @@ def make_logs(project: Project, making: Making, listen: Listener) -> None:
         contract.gold,
         progress=lambda path, rows: listen.step("logs", path, rows),
     )
+    if files.fingerprint(contract, project.root, project.store.root / "files.json") != project.keys["files"]:
+        raise UserError("a log changed while it was being read: run again, or give a copy of it")
     logged.exchanges.write_parquet(making.folder / "exchanges.parquet")
     logged.set_aside.write_parquet(making.folder / "set_aside.parquet")
     write_json(making.folder / "summary.json", logged.summary)
@@ -41,7 +45,6 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     """Deal the exchanges of this task to units, windows and splits."""
     contract = project.contract
     exchanges = pl.read_parquet(project.folder("logs") / "exchanges.parquet")
-    remembered = pl.read_parquet(project.assignments) if project.assignments.exists() else None
     listen.step("prompts", f"{exchanges.height} exchanges")
     built = build(
         exchanges,
@@ -49,7 +52,7 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
         contract.teacher.names,
         contract.prompts,
         contract.slices,
-        remembered=remembered,
+        remembered=memory.assignments(project),
         read=task_of(contract).read,
     )
     asked, estimated = with_tokens(built.requests, built.prompts)
@@ -62,7 +65,8 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     built.assignments.write_parquet(making.folder / "assignments.parquet")
     write_json(making.folder / "summary.json", summary)
     write_json(making.folder / "match.json", built.match)
-    making.summary = {"prompts": summary.prompts, "units": summary.units, "n_max": summary.n_max}
+    fixed = memory.digest(project)
+    making.summary = {"prompts": summary.prompts, "units": summary.units, "n_max": summary.n_max, "memory": fixed}
 
 
 def with_tokens(requests: pl.DataFrame, prompts: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -89,16 +93,6 @@ def _n_max(project: Project, requests: pl.DataFrame) -> int:
 
 
 # What the other stages read:
-
-
-def exchanges(project: Project) -> pl.DataFrame:
-    """Every call found in the logs."""
-    return pl.read_parquet(project.folder("logs") / "exchanges.parquet")
-
-
-def set_aside(project: Project) -> pl.DataFrame:
-    """Every row that could not be read."""
-    return pl.read_parquet(project.folder("logs") / "set_aside.parquet")
 
 
 def log_summary(project: Project) -> LogSummary:

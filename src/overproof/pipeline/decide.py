@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,42 +12,41 @@ from overproof.baselines.gate import GateVerdict, gate
 from overproof.core.store import Making, write_json
 from overproof.core.types import Candidate, Decision
 from overproof.evaluate.evaluate import routed_by
-from overproof.pipeline import candidates as entering
-from overproof.pipeline import judge
+from overproof.pipeline import answers, entering, judge
+from overproof.pipeline import candidates as contending
 from overproof.pipeline.evidence import evidence_of
+from overproof.pipeline.plugged import kinds_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import stopped_at_gate
-from overproof.pipeline.task import task_of
-from overproof.release import ledger
 from overproof.release.folder import write_release
-from overproof.release.ledger import Permit
+from overproof.release.ledger import Permit, Result
 from overproof.release.settle import settle
 from overproof.report.story import Shown
 
 
 def make_baselines(project: Project, making: Making, listen: Listener) -> None:
     """Try doing nothing first: every baseline under the conditions a student would have to meet."""
-    entrants = entering.answer_baselines(project, making, listen)
-    contenders = judge.calibrated(project, making.folder, entrants, "baseline")
-    granted = judge.enter(project)
-    level = judge.level_of("baseline", granted.level)
-    found = judge.judged(project, making.folder, contenders, granted, family="baseline", level=level)
+    answers.refuse_bars_above(project.contract, answers.found_ceiling(project))
+    entrants = contending.answer_baselines(project, making, listen)
+    contenders = judge.calibrated(project, making.folder, entrants, "gate")
+    judged_by = judge.judged_by(making.folder, contenders)
+    granted = entering.enter(project, "gate", judge.promises_of(project), judged_by, making)
+    found = judge.judged(project, making.folder, contenders, granted, family="gate")
     verdict = gate(found)
     write_json(making.folder / "entrants.json", entrants)
     judge.write_calibrated(making, contenders)
     write_json(making.folder / "candidates.json", found)
     write_json(making.folder / "gate.json", verdict)
-    write_json(making.folder / "permit.json", granted)
     making.summary = {"proven": verdict.winner}
+    _conclude(project, making, "baseline" if verdict.winner else "not_proven")
 
 
 def make_calibrate(project: Project, making: Making, listen: Listener) -> None:
     """Find each student's threshold, and the order in which the students are to be tested."""
     listen.step("calibrate", "thresholds")
-    contenders = judge.calibrated(
-        project, project.folder("students"), entering.entrants(project, "students"), "student"
-    )
+    entrants = contending.entrants(project, "students")
+    contenders = judge.calibrated(project, project.folder("students"), entrants, "students")
     judge.write_calibrated(making, contenders)
     making.summary = {"order": [each.entrant.name for each in contenders]}
 
@@ -56,13 +54,21 @@ def make_calibrate(project: Project, making: Making, listen: Listener) -> None:
 def make_evaluate(project: Project, making: Making, listen: Listener) -> None:
     """Read the test, in that order, until the first student that is not proven."""
     listen.step("evaluate", "verdicts")
-    granted = judge.enter(project)
+    folder = project.folder("students")
     contenders = judge.read_calibrated(project.folder("calibrate"))
-    level = judge.level_of("student", granted.level)
-    found = judge.judged(project, project.folder("students"), contenders, granted, family="student", level=level)
+    judged_by = judge.judged_by(folder, contenders)
+    granted = entering.enter(project, "students", judge.promises_of(project), judged_by, making)
+    found = judge.judged(project, folder, contenders, granted, family="students")
     write_json(making.folder / "candidates.json", found)
-    write_json(making.folder / "permit.json", granted)
-    making.summary = {"proven": [each.name for each in found if each.proven]}
+    proven = [each.name for each in found if each.proven]
+    making.summary = {"proven": proven}
+    _conclude(project, making, "released" if proven else "not_proven")
+
+
+def _conclude(project: Project, making: Making, outcome: Result) -> None:
+    """Note the outcome in the ledger before anything is made of it."""
+    decided = entering.entered(making.folder)
+    entering.conclude(project, decided, "exploratory" if decided.permit.exploratory else outcome, shown=False)
 
 
 def make_release(project: Project, making: Making, listen: Listener) -> None:
@@ -71,7 +77,7 @@ def make_release(project: Project, making: Making, listen: Listener) -> None:
     settled = settle(
         _candidates(project, "baselines"),
         _candidates(project, "evaluate"),
-        _permit(project, "evaluate"),
+        _spent(project, ("baselines", "evaluate")),
         past_gate=stopped_at_gate(project),  # a run only comes here because it was told to go on
     )
     if settled.outcome == "released":
@@ -82,12 +88,12 @@ def make_release(project: Project, making: Making, listen: Listener) -> None:
 
 def _write_release(project: Project, settled: Decision) -> Decision:
     winner = next(each for each in _candidates(project, "evaluate") if each.name == settled.winner)
-    entrant = next(each for each in entering.entrants(project, "students") if each.name == settled.winner)
-    kind = next(kind for kind, _ in entering.kinds_of(project.contract) if kind.name == settled.winner)
+    entrant = next(each for each in contending.entrants(project, "students") if each.name == settled.winner)
+    kind = next(kind for kind, _ in kinds_of(project.contract) if kind.name == settled.winner)
     assert entrant.model is not None  # every student was fitted
-    student, _ = entering.load_student(project, kind, entrant.model)
-    name = f"{project.contract.task.name}-{project.keys['evaluate'][:8]}"
-    folder = project.releases / name
+    student, _ = contending.load_student(project, kind, entrant.model)
+    decided = entering.entered(project.folder("evaluate")).key  # of contents: another student is another key
+    folder = project.releases / f"{project.contract.task.name.replace(' ', '-')}-{decided[:8]}"
     if not folder.exists():  # the same decision, made again after an interruption, is the same release
         write_release(
             folder,
@@ -96,6 +102,7 @@ def _write_release(project: Project, settled: Decision) -> Decision:
             contract_toml=project.contract_bytes,
             lineage=project.keys,
             save=student.save,
+            redact=project.contract.privacy.redact,
         )
     return msgspec.structs.replace(settled, release=folder.relative_to(project.root).as_posix())
 
@@ -103,7 +110,7 @@ def _write_release(project: Project, settled: Decision) -> Decision:
 def decision(project: Project) -> Decision:
     """Return how this run ends."""
     if stopped_at_gate(project) and not project.fresh("release"):
-        return settle(_candidates(project, "baselines"), (), _permit(project, "baselines"))
+        return settle(_candidates(project, "baselines"), (), _spent(project, ("baselines",)))
     return msgspec.json.decode((project.folder("release") / "decision.json").read_bytes(), type=Decision)
 
 
@@ -118,9 +125,10 @@ def _candidates(project: Project, stage: str) -> tuple[Candidate, ...]:
     return msgspec.json.decode(path.read_bytes(), type=tuple[Candidate, ...])
 
 
-def _permit(project: Project, stage: str) -> Permit:
-    """Return the terms on which the stage read the test."""
-    return msgspec.json.decode((project.folder(stage) / "permit.json").read_bytes(), type=Permit)
+def _spent(project: Project, stages: Sequence[str]) -> Permit:
+    """Return the terms of the last decision, with the levels of all of them: what this run spent in all."""
+    permits = [entering.entered(project.folder(stage)).permit for stage in stages]
+    return msgspec.structs.replace(permits[-1], level=sum(each.level for each in permits))
 
 
 def gate_sentence(project: Project) -> str:
@@ -129,30 +137,25 @@ def gate_sentence(project: Project) -> str:
 
 
 def show(project: Project) -> None:
-    """Note in the ledger that this decision's table is being shown: its test units are spent."""
-    lines = [each for each in ledger.load(project.ledger).entries if each.key == judge.entry(project).key]
-    outcome = decision(project).outcome
-    if not any(each.shown and each.outcome == outcome for each in lines):
-        ledger.append(project.ledger, ledger.concluded(lines[0], outcome, datetime.now(UTC), shown=True))
+    """Note in the ledger that this run's tables are being shown: their test units are spent."""
+    for stage, won in (("baselines", "baseline"), ("evaluate", "released")):
+        if project.fresh(stage):
+            decided = entering.entered(project.folder(stage))
+            proven = any(each.proven for each in _candidates(project, stage))
+            outcome: Result = "baseline" if won == "baseline" else "released"
+            outcome = outcome if proven else "not_proven"
+            entering.conclude(project, decided, "exploratory" if decided.permit.exploratory else outcome, shown=True)
 
 
 def ledger_lines(project: Project) -> tuple[str, ...]:
     """Return how the error probability was spent, one decision a line, oldest first."""
-    told: dict[int, str] = {}
-    for line in ledger.load(project.ledger).entries:
-        ended = line.outcome.replace("_", " ") if line.outcome else "being taken"
-        told[line.decision] = f"{line.decision}. {line.at:%Y-%m-%d}: error probability {line.level:.4g}, {ended}"
-    return (*told.values(), f"This run: {_granted(project).reason}")
-
-
-def _granted(project: Project) -> Permit:
-    return _permit(project, "evaluate" if project.fresh("evaluate") else "baselines")
+    return entering.lines(project)
 
 
 def differing(project: Project, candidate: Candidate, inputs: pl.DataFrame, limit: int) -> Iterator[Shown]:
     """Yield test requests that the candidate answers and the teacher answered otherwise."""
     stage = "baselines" if candidate.family == "baseline" else "students"
-    entrant = next(each for each in entering.entrants(project, stage) if each.name == candidate.name)
+    entrant = next(each for each in contending.entrants(project, stage) if each.name == candidate.name)
     said = pl.read_parquet(Path(project.folder(stage)) / entrant.predictions)
     routed = routed_by(evidence_of(project, "test"), said, candidate.calibration, task_of(project.contract))
     apart = routed.filter(pl.col("answered") & pl.col("predicted").ne_missing(pl.col("teacher")))

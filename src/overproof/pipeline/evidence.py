@@ -8,8 +8,8 @@ from overproof.contract import Contract
 from overproof.core.errors import NotEnoughData
 from overproof.core.types import SplitName
 from overproof.pipeline import answers, asking, data
+from overproof.pipeline.plugged import task_of
 from overproof.pipeline.project import Project
-from overproof.pipeline.task import task_of
 from overproof.prompts.slices import with_labels
 from overproof.tasks.evidence import evidence
 
@@ -31,7 +31,7 @@ def evidence_of(project: Project, split: SplitName) -> pl.DataFrame:
         )
     laid_out = evidence(
         rows,
-        answers.completions(project),
+        answers.for_evaluation(project),
         task_of(contract),
         contract.proof.reference,
         gold_missing=contract.gold.missing if contract.gold else "worst_case",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,19 +15,18 @@ from overproof.core.errors import NotEnoughData, UserError
 from overproof.core.store import write
 from overproof.core.types import Record
 from overproof.core.where import parse as parse_where
-from overproof.filters.refusals import declines
+from overproof.logs.detect import detect, readers
+from overproof.logs.files import expand, head
 from overproof.logs.options import LogSource, PrivacyOptions
 from overproof.logs.read import read
-from overproof.tasks.classify import Classify
+from overproof.pipeline.asking import known_price
+from overproof.pipeline.labels import find_labels
+from overproof.pipeline.refuse import _values
+from overproof.prompts.slices import select
+from overproof.teacher.options import TeacherOptions
 
-MIN_SHARE = 0.001
-"""An answer rarer than this (and rarer than three) is taken for a slip, not a label."""
-MAX_LABELS = 500
-MAX_LABEL_LENGTH = 80
 SLICE_VALUES = 8
 """Metadata with more different values than this suggests no slices."""
-
-
 UNNAMED = "teacher"
 """What a teacher is called whose name stands nowhere in the logs."""
 
@@ -39,6 +39,8 @@ class Started(Record):
     labels: tuple[str, ...]
     exchanges: int
     notes: tuple[str, ...]
+    needs: tuple[str, ...]
+    """What a person must settle in the contract before the first run."""
 
 
 def init(name: str, logs: str, teacher: str | None, where: str | None) -> Started:
@@ -50,7 +52,9 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
     folder = Path(name)
     if (folder / FILE).exists():
         raise UserError(f"{folder / FILE} is there already: name another folder, or mend that file")
-    exchanges = _of_task(read((LogSource(path=logs),), Path(), PrivacyOptions(), None).exchanges, where)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: name a folder to write {FILE} into")
+    exchanges = _of_task(_logged(logs), where)
     found = _most_frequent(exchanges)
     answers = exchanges.filter(_answered_by(teacher or found))["answer"]
     model = teacher or found or UNNAMED
@@ -58,20 +62,14 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
         known = ", ".join(repr(each) for each in exchanges["model"].unique().sort().to_list())
         raise NotEnoughData(f"no call in {logs} was answered by {model!r}; models there: {known}")
     labels = find_labels(answers)
-    if len(labels) < 2:
-        raise NotEnoughData(
-            f"the answers of {model!r} in {logs} are not a set of labels ({answers.n_unique()} different answers in "
-            f"{answers.len()} calls): if the log holds several tasks, pick one with --where \"app = '...'\""
-        )
-    has_gold = exchanges["gold"].is_not_null().any()
     text = contract_text(
-        folder.name,
+        task_name(folder),
         os.path.relpath(Path(logs).absolute(), folder.absolute()),
         model,
         labels=labels,
         where=where,
         slices=suggested_slices(exchanges),
-        gold=has_gold,
+        gold=exchanges["gold"].is_not_null().any(),
     )
     parse(text.encode())  # what is written must be readable
     write(folder / FILE, text.encode())
@@ -81,15 +79,63 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
         labels=tuple(labels),
         exchanges=exchanges.height,
         notes=_notes(exchanges, answers, labels),
+        needs=_needs(exchanges, model),
     )
+
+
+def task_name(folder: Path) -> str:
+    """Return the folder's name with what a task's name cannot hold replaced."""
+    return re.sub(r"[^\w .-]", "-", folder.resolve().name).lstrip(". ") or "task"
+
+
+def _logged(logs: str) -> pl.DataFrame:
+    """Read the logs; there is no contract yet that an error could send people to."""
+    for path in _files(logs):
+        _recognise(path)
+    logged = read((LogSource(path=logs),), Path(), PrivacyOptions())
+    if logged.exchanges.is_empty():
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in logged.summary.reasons.items()) or "they are empty"
+        raise NotEnoughData(f"{logs} holds no call that can be read: {reasons}")
+    return logged.exchanges
+
+
+def _files(logs: str) -> list[Path]:
+    try:
+        return expand(logs, Path())
+    except UserError as wrong:
+        if Path(logs).is_dir():
+            raise
+        raise UserError(
+            f"no file matches {logs!r} in {Path.cwd()}: name a log file, or several as a glob in quotes"
+        ) from wrong
+
+
+def _recognise(path: Path) -> None:
+    """Raise unless the file is empty or exactly one reader takes it."""
+    lines = head(path)
+    if not b"".join(lines).strip():
+        return
+    try:
+        detect(lines, path, readers())
+    except UserError as wrong:
+        raise UserError(
+            f"{path} is in no format known here, or in several: write one JSON object a line, with `input` and "
+            "`output`, or with `request` and `response`"
+        ) from wrong
 
 
 def _of_task(exchanges: pl.DataFrame, where: str | None) -> pl.DataFrame:
     if where is None:
         return exchanges
-    parsed = parse_where(where)
-    columns = {key: pl.col("metadata").str.json_path_match(f"$['{key}']") for key in parsed.names}
-    return exchanges.filter(parsed.expression(columns))
+    condition = parse_where(where)
+    chosen = exchanges.filter(select(exchanges, condition))
+    if chosen.is_empty():
+        models = ", ".join(map(repr, exchanges["model"].unique().sort().to_list()))
+        there = [f"model is one of {models}"] if "model" in condition.names else []
+        if condition.names - {"model"}:
+            there.append(_values(where, exchanges))
+        raise NotEnoughData(f"no call matches {where!r}; {'; '.join(there) or 'mend --where'}")
+    return chosen
 
 
 def _answered_by(model: str) -> pl.Expr:
@@ -97,25 +143,7 @@ def _answered_by(model: str) -> pl.Expr:
 
 
 def _most_frequent(exchanges: pl.DataFrame) -> str:
-    if exchanges.is_empty():
-        raise NotEnoughData("the logs hold no call of this task")
     return str(exchanges.group_by("model").len().sort("len", "model", descending=[True, False])["model"][0])
-
-
-def find_labels(answers: pl.Series) -> list[str]:
-    """Return the answers that are labels: short, repeated, no refusal, not a frequent one written otherwise."""
-    counts = answers.str.strip_chars().value_counts(sort=True, name="n")
-    enough = max(3, MIN_SHARE * answers.len())
-    frequent = [text for text, n in counts.iter_rows() if n >= enough and 0 < len(text) <= MAX_LABEL_LENGTH]
-    labels: list[str] = []
-    for text in frequent:
-        if declines(text) or "\n" in text:
-            continue
-        if labels and Classify(labels=tuple(labels)).read(text).answer is not None:
-            continue
-        labels.append(text)
-    covered = answers.str.strip_chars().is_in(labels).mean()
-    return labels if len(labels) <= MAX_LABELS and isinstance(covered, float) and covered > 0.5 else []
 
 
 def suggested_slices(exchanges: pl.DataFrame) -> list[tuple[str, str]]:
@@ -221,3 +249,10 @@ def _notes(exchanges: pl.DataFrame, answers: pl.Series, labels: list[str]) -> tu
     if others:
         notes.append(f"{others} other model(s) answered some calls; their answers are not learned from")
     return tuple(notes)
+
+
+def _needs(exchanges: pl.DataFrame, model: str) -> tuple[str, ...]:
+    needs = ["set `terms` once you have read the teacher's"]
+    if exchanges["cost_usd"].null_count() == exchanges.height and known_price(TeacherOptions(model=model)) is None:
+        needs.append(f"write the teacher's `price`, which neither the logs nor the price library know for {model!r}")
+    return (*needs, "settle gold, slices and bars before the first run: the test is read once")

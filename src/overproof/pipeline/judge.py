@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import inf, isfinite
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -25,13 +23,12 @@ from overproof.evaluate.promises import Promises
 from overproof.evaluate.sequence import tested
 from overproof.pipeline import asking, data
 from overproof.pipeline.candidates import Entrant
+from overproof.pipeline.entering import ahead
 from overproof.pipeline.evidence import evidence_of, with_predicted
+from overproof.pipeline.plugged import task_of
 from overproof.pipeline.project import Project
-from overproof.pipeline.task import task_of
 from overproof.prompts.slices import split_by_need
-from overproof.proof.ledger import family_levels, spent
-from overproof.release import ledger
-from overproof.release.ledger import Entry, Permit
+from overproof.release.ledger import Family, Permit
 
 CAP = 2.0
 """Times the dearest teacher answer of the training window: what one answer may cost at most. Should a test request cost
@@ -42,8 +39,6 @@ OWN_CAP = 4.0
 
 NEGLIGIBLE = 0.01
 """Of the teacher's bound: a candidate's bound need not be tighter, for a slow millisecond costs nothing to speak of."""
-
-Family = Literal["baseline", "student"]
 
 
 class Calibrated(Record):
@@ -56,8 +51,9 @@ class Calibrated(Record):
 
 
 def promises_of(project: Project) -> Promises:
-    """Return everything a candidate is held to; fixed before the test is read."""
+    """Return everything a candidate is held to, before the test is read; slices without a promise only describe."""
     contract = project.contract
+    promised = {bar.slice for bar in contract.bars}
     return Promises(
         bars=contract.bars,
         confidence=contract.proof.confidence,
@@ -69,7 +65,7 @@ def promises_of(project: Project) -> Promises:
         n_max=data.prompt_summary(project).n_max,
         teacher_cap=CAP * _dearest(project),
         seed=contract.prompts.seed,
-        definitions={each.name: each.where for each in contract.slices},
+        definitions={each.name: each.where for each in contract.slices if each.critical or each.name in promised},
     )
 
 
@@ -101,6 +97,7 @@ def _calibrated(
     said = pl.read_parquet(folder / entrant.predictions)
     evidence = Calibrate(with_predicted(rows, said, contract))
     tune = _tuned(project, said)
+    to_come = ahead(project, family, promises)
     calibration = calibrate(
         evidence,
         said,
@@ -115,17 +112,11 @@ def _calibrated(
         options=contract.calibrate,
         seed=contract.prompts.seed,
         unroutable=_unroutable(contract),
-        test_units=_test_requests(project)["unit"].n_unique(),
-        test_level=level_of(family, spent(1 - contract.proof.confidence, 1)),
+        test_units=len(to_come.units),
+        test_level=to_come.level,
     )
     found = margin(evidence, said, calibration, _with_own_cap(project, promises, said), task)
     return Calibrated(entrant=entrant, calibration=calibration, margin=found if isfinite(found) else None)
-
-
-def level_of(family: Family, level: float) -> float:
-    """Return the share of a decision's level that a family of candidates is tested at."""
-    shares = family_levels(level)
-    return shares.gate if family == "baseline" else shares.students
 
 
 def _tuned(project: Project, said: pl.DataFrame) -> pl.DataFrame:
@@ -152,53 +143,6 @@ def _with_own_cap(project: Project, promises: Promises, said: pl.DataFrame) -> P
     return msgspec.structs.replace(promises, own_cap=max(bound, promises.teacher_cap * NEGLIGIBLE))
 
 
-def permit(project: Project) -> Permit:
-    """Say on what terms this run's decision may read the test; asks the ledger, changes nothing."""
-    return ledger.load(project.ledger).permit(
-        _test_requests(project), promises_of(project).digest(), 1 - project.contract.proof.confidence, _key(project)
-    )
-
-
-def enter(project: Project) -> Permit:
-    """Enter this run's decision in the ledger, before the test is read, and remember how requests were dealt."""
-    granted = permit(project)
-    known = ledger.load(project.ledger)
-    if not any(each.key == _key(project) for each in known.entries):
-        _remember_splits(project)
-        line = known.reading(
-            _test_requests(project), granted, promises_of(project).digest(), _key(project), datetime.now(UTC)
-        )
-        ledger.append(project.ledger, line)
-    return granted
-
-
-def entry(project: Project) -> Entry:
-    """Return the first line of this run's decision."""
-    return next(each for each in ledger.load(project.ledger).entries if each.key == _key(project))
-
-
-def _key(project: Project) -> str:
-    """A decision depends on all that its evaluation is made from."""
-    return project.keys["evaluate"]
-
-
-def _test_requests(project: Project) -> pl.DataFrame:
-    rows = data.requests(project).filter(pl.col("split") == "test")
-    return rows.select("unit", request_id="id")
-
-
-def _remember_splits(project: Project) -> None:
-    """From the first decision on, nobody is dealt anew: what was remembered before wins."""
-    dealt = pl.read_parquet(project.folder("prompts") / "assignments.parquet")
-    if project.assignments.exists():
-        dealt = pl.concat([pl.read_parquet(project.assignments), dealt]).unique(
-            dealt.columns[0], keep="first", maintain_order=True
-        )
-    neighbour = project.assignments.with_suffix(".new")
-    dealt.write_parquet(neighbour)
-    neighbour.replace(project.assignments)
-
-
 def judged(
     project: Project,
     folder: Path,
@@ -206,14 +150,13 @@ def judged(
     granted: Permit,
     *,
     family: Family,
-    level: float,
 ) -> tuple[Candidate, ...]:
-    """Test the contenders in their order, each at `level`, until the first that is not proven.
+    """Test the contenders in their order, each at the level granted, until the first that is not proven.
 
     Those after it were not tested: they carry no verdict, only the table of slices that describes them.
     """
     test = evidence_of(project, "test").filter(pl.col("unit").is_in(list(granted.units)))
-    looks = {each.entrant.name: _look(project, folder, each, test, granted, level=level) for each in contenders}
+    looks = {each.entrant.name: _look(project, folder, each, test, granted) for each in contenders}
     verdicts = tested([each.entrant.name for each in contenders], looks.__getitem__)
     return tuple(
         _candidate(project, each, looks[each.entrant.name], family=family, was_tested=each.entrant.name in verdicts)
@@ -221,9 +164,7 @@ def judged(
     )
 
 
-def _look(
-    project: Project, folder: Path, each: Calibrated, rows: pl.DataFrame, granted: Permit, *, level: float
-) -> Evaluation:
+def _look(project: Project, folder: Path, each: Calibrated, rows: pl.DataFrame, granted: Permit) -> Evaluation:
     said = pl.read_parquet(folder / each.entrant.predictions)
     return evaluate(
         Test(with_predicted(rows, said, project.contract)),
@@ -231,7 +172,7 @@ def _look(
         each.calibration,
         _with_own_cap(project, promises_of(project), said),
         task=task_of(project.contract),
-        level=level,
+        level=granted.level,
         exploratory=granted.exploratory,
     )
 
@@ -240,7 +181,7 @@ def _candidate(project: Project, each: Calibrated, found: Evaluation, *, family:
     entrant = each.entrant
     return Candidate(
         name=entrant.name,
-        family=family,
+        family="baseline" if family == "gate" else "student",
         kind=entrant.kind,
         calibration=each.calibration,
         verdicts=found.verdicts if was_tested else (),
@@ -254,6 +195,11 @@ def _candidate(project: Project, each: Calibrated, found: Evaluation, *, family:
         tested=was_tested,
         proven=was_tested and found.proven and not any(verdict.exploratory for verdict in found.verdicts),
     )
+
+
+def judged_by(folder: Path, contenders: Sequence[Calibrated]) -> list[tuple[Calibration, Path]]:
+    """Return what a decision on the contenders follows from: each one's calibration and predictions."""
+    return [(each.calibration, folder / each.entrant.predictions) for each in contenders]
 
 
 def write_calibrated(making: Making, contenders: Sequence[Calibrated]) -> None:

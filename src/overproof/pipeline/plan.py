@@ -8,15 +8,15 @@ from typing import Literal
 from overproof.core.types import Record
 from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
-from overproof.pipeline.run import make, only_one
-from overproof.pipeline.stages import STAGES
+from overproof.pipeline.run import make, only_one, stopped_at_gate
+from overproof.pipeline.stages import BEYOND_THE_GATE, STAGES
 
 
 class Step(Record):
     """What a run would do with one stage."""
 
     stage: str
-    state: Literal["fresh", "stale"]
+    state: Literal["fresh", "stale", "left out"]
     because: str
 
 
@@ -26,14 +26,14 @@ class Plan(Record):
     steps: tuple[Step, ...]
     answers_to_buy: int
     usd: float
-    """Estimate for the teacher, if every answer were as long as allowed."""
+    """About what they would cost, if they are as long as those in the log."""
     spent: float
     """Dollars spent so far, over all runs."""
     budget: float
     within_budget: bool
 
 
-def plan(root: Path, listen: Listener | None = None) -> Plan:
+def plan(root: Path | str, listen: Listener | None = None) -> Plan:
     """Return what a run would do; new logs are read and dealt, for that is free and the price depends on it."""
     project = Project(root)
     steps = tuple(_step(project, stage.name, stage.inputs) for stage in STAGES)
@@ -43,13 +43,15 @@ def plan(root: Path, listen: Listener | None = None) -> Plan:
                 make(project, stage, listen or Silent())
     from overproof.pipeline.answers import basket
     from overproof.pipeline.asking import spent
+    from overproof.pipeline.candidates import baselines_to_buy
 
-    contract = project.contract
-    if project.fresh("teacher"):
-        count, usd = 0, 0.0
-    else:
+    contract, count, usd = project.contract, 0, 0.0
+    if not project.fresh("teacher"):
         needed = basket(project)
         count, usd = needed.to_buy, needed.estimate
+    if not project.fresh("baselines"):
+        more, dollars = baselines_to_buy(project)
+        count, usd = count + more, usd + dollars
     so_far = spent(project)
     return Plan(
         steps=steps,
@@ -62,6 +64,8 @@ def plan(root: Path, listen: Listener | None = None) -> Plan:
 
 
 def _step(project: Project, stage: str, inputs: tuple[str, ...]) -> Step:
+    if stage in BEYOND_THE_GATE and stopped_at_gate(project) and not project.fresh(stage):
+        return Step(stage=stage, state="left out", because="a baseline was proven; `run --past-gate` goes on")
     if project.fresh(stage):
         return Step(stage=stage, state="fresh", because="nothing it reads has changed")
     if not (project.store.root / stage).is_dir():

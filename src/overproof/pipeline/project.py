@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
-from overproof.contract import FILE, Contract, load
+from overproof.contract import FILE, Contract, parse
+from overproof.core.errors import UserError
 from overproof.core.store import Store
 from overproof.pipeline import files, stages
 
@@ -13,19 +15,24 @@ from overproof.pipeline import files, stages
 class Project:
     """A folder with an `overproof.toml`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.store = Store(root / ".overproof")
+    def __init__(self, root: Path | str, again: Collection[str] = ()) -> None:
+        self.root = Path(root)
+        self.again = frozenset(again)
+        """Stages to make anew although they are fresh."""
+        self.store = Store(self.root / ".overproof")
 
     @cached_property
     def contract(self) -> Contract:
         """The contract, read once and checked."""
-        return load(self.root / FILE)
+        return parse(self.contract_bytes)
 
     @cached_property
     def contract_bytes(self) -> bytes:
-        """The contract as the user wrote it."""
-        return (self.root / FILE).read_bytes()
+        """The contract as the user wrote it, read once: what is proven is what was read."""
+        path = self.root / FILE
+        if not path.is_file():
+            raise UserError(f"there is no {path}: write one with `overproof init NAME --from LOGS`")
+        return path.read_bytes()
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -57,6 +64,11 @@ class Project:
     def assignments(self) -> Path:
         """Which request was dealt to which split, once a decision has been taken on it."""
         return self.store.root / "assignments.parquet"
+
+    @property
+    def memory(self) -> Path:
+        """Which prompt sets the assignments come from."""
+        return self.store.root / "memory.json"
 
     @property
     def last(self) -> Path:

@@ -6,9 +6,10 @@ import msgspec
 import polars as pl
 
 from overproof.contract import Contract
-from overproof.core.errors import NotEnoughData, UserError
+from overproof.core.errors import ContractError, NotEnoughData, UserError
 from overproof.core.where import parse
 from overproof.pipeline.asking import known_price
+from overproof.pipeline.plugged import baselines_of, kinds_of, rules_of, task_of
 from overproof.prompts.slices import split_by_need
 
 
@@ -18,6 +19,18 @@ def refuse_pointless(contract: Contract, requests: pl.DataFrame) -> None:
     _refuse_unpriced(contract, requests)
     _refuse_without_gold(contract, requests)
     _refuse_empty_slices(contract, requests)
+
+
+def refuse_unbuildable(contract: Contract) -> None:
+    """Build every plug-in that the contract names, and see that no two candidates go by one name."""
+    task_of(contract)
+    rules_of(contract)
+    names = [each.name for each in baselines_of(contract)] + [kind.name for kind, _ in kinds_of(contract)]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ContractError(
+                "baselines and students", f"two candidates are called {name!r}: give them a `name` each"
+            )
 
 
 def _refuse_unanswered(contract: Contract, requests: pl.DataFrame) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from overproof.core.errors import UserError
 from overproof.core.store import write_json
 from overproof.core.types import Decision, Record
+from overproof.pipeline import memory
 from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
 from overproof.pipeline.stages import BEYOND_THE_GATE, NAMES, STAGES, Stage
@@ -53,7 +54,9 @@ class Outcome(Record):
     """The report in one screen of plain text."""
 
 
-def run(root: Path, *, past_gate: bool = False, again: Collection[str] = (), listen: Listener | None = None) -> Outcome:
+def run(
+    root: Path | str, *, past_gate: bool = False, again: Collection[str] = (), listen: Listener | None = None
+) -> Outcome:
     """Run the project in `root` and return how it ended.
 
     `past_gate` goes on although a baseline was proven; `again` names stages to make anew although they are fresh.
@@ -61,12 +64,11 @@ def run(root: Path, *, past_gate: bool = False, again: Collection[str] = (), lis
     Raises:
         UserError: something the user can mend; every stage finished before it is kept.
     """
-    project = Project(root)
+    project = Project(root, again)
     refuse_without_terms(project)
     _refuse_unknown(again)
     with only_one(project):
-        states = tuple(_made(project, stage, past_gate, again, listen or Silent()) for stage in STAGES)
-        return _told(project, states)
+        return _told(project, _all_made(project, past_gate, listen or Silent()))
 
 
 def refuse_without_terms(project: Project) -> None:
@@ -97,13 +99,33 @@ def only_one(project: Project) -> Iterator[None]:
         yield
 
 
-def _made(project: Project, stage: Stage, past_gate: bool, again: Collection[str], listen: Listener) -> StageRun:
-    if stage.name in BEYOND_THE_GATE and not past_gate and stopped_at_gate(project):
-        return StageRun(stage=stage.name, state="left out")
-    if stage.name not in again and project.fresh(stage.name):
-        listen.ended(stage.name, 0.0, fresh=True)
-        return StageRun(stage=stage.name, state="fresh")
-    return make(project, stage, listen)
+def _all_made(project: Project, past_gate: bool, listen: Listener) -> tuple[StageRun, ...]:
+    """Make what is stale in order; whatever is made from something made anew is stale too."""
+    states: list[StageRun] = []
+    for stage in STAGES:
+        if stage.name in BEYOND_THE_GATE and not past_gate and stopped_at_gate(project):
+            states.append(StageRun(stage=stage.name, state="left out"))
+        elif _stale(project, stage, {each.stage for each in states if each.state == "made"}):
+            if not any(each.state == "made" for each in states):
+                _refuse_unbuildable(project)
+            states.append(make(project, stage, listen))
+        else:
+            listen.ended(stage.name, 0.0, fresh=True)
+            states.append(StageRun(stage=stage.name, state="fresh"))
+    return tuple(states)
+
+
+def _stale(project: Project, stage: Stage, remade: set[str]) -> bool:
+    if stage.name in project.again or remade & set(stage.inputs) or not project.fresh(stage.name):
+        return True
+    return stage.name == "prompts" and not memory.agrees(project)
+
+
+def _refuse_unbuildable(project: Project) -> None:
+    """Build every plug-in the contract names before anything is bought or read: a slip must cost nothing."""
+    from overproof.pipeline.refuse import refuse_unbuildable
+
+    refuse_unbuildable(project.contract)
 
 
 def make(project: Project, stage: Stage, listen: Listener) -> StageRun:

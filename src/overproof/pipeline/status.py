@@ -23,12 +23,12 @@ class Status(Record):
     release: str | None
 
 
-def status(root: Path) -> Status:
+def status(root: Path | str) -> Status:
     """Return how the last run of the project in `root` ended."""
     project = Project(root)
     try:
         last = msgspec.json.decode(project.last.read_bytes(), type=Outcome)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         raise UserError(f"nothing has been run in {project.root.resolve()} yet: `overproof run`") from None
     left_out = {each.stage for each in last.stages if each.state == "left out"}
     return Status(

@@ -19,10 +19,10 @@ from overproof.core.store import Making, write, write_json
 from overproof.core.types import Candidate, Decision, Manifest
 from overproof.evaluate.options import Bar
 from overproof.pipeline import answers, data, decide
+from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.stages import STAGES
-from overproof.pipeline.task import task_of
 from overproof.report.page import render
 from overproof.report.story import Promise, Shown, Story
 from overproof.report.summary import summary
@@ -39,7 +39,7 @@ def make_report(project: Project, making: Making, listen: Listener) -> None:
     decide.show(project)  # the test table leaves the machine room: its units are spent
 
 
-def report(root: Path, output: Path | None, *, examples: bool) -> Path:
+def report(root: Path | str, output: Path | None, *, examples: bool) -> Path:
     """Write the report of the last run again, with or without examples, and return where it is.
 
     Raises:
@@ -47,9 +47,12 @@ def report(root: Path, output: Path | None, *, examples: bool) -> Path:
     """
     project = Project(root)
     if not project.fresh("report"):
-        raise UserError(f"there is no report of what is in {root.resolve()} now: `overproof run` makes one")
-    story = msgspec.json.decode((project.folder("report") / "story.json").read_bytes(), type=Story)
-    path = output or project.report
+        raise UserError(f"there is no report of what is in {project.root.resolve()} now: `overproof run` makes one")
+    try:
+        story = msgspec.json.decode((project.folder("report") / "story.json").read_bytes(), type=Story)
+    except msgspec.DecodeError as old:
+        raise UserError("the last run was made by another version: `overproof run --again report`") from old
+    path = output or (project.report if examples else project.root / "report-no-examples.html")
     write(path, render(story if examples else msgspec.structs.replace(story, examples=())).encode())
     return path
 

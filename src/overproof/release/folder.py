@@ -24,6 +24,7 @@ from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.protocols import Student, StudentKind
 from overproof.core.store import file_digest, write, write_json
 from overproof.core.types import Calibration, Candidate, Prediction, PromptId, Record, Verdict
+from overproof.tasks.redact import redact_record
 
 FORMAT = 1
 RECORD, CONTRACT, STUDENT, CHECKSUMS = "release.json", "contract.toml", "student", "checksums.json"
@@ -45,6 +46,8 @@ class ReleaseRecord(Record):
     verdicts: tuple[Verdict, ...]
     lineage: dict[str, str]
     """What it was made from: keys of the artefacts, the prompt set, the decision."""
+    redact: bool = True
+    """Whether the texts it learned from and was proven on were masked: then those it answers are masked too."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,25 @@ class LoadedRelease:
     contract: bytes
     student: Student
 
-    def answer(self, inputs: Mapping[str, str]) -> tuple[Prediction, ...]:
-        """Return the student's answer to each input, by prompt id: null where the teacher must answer.
+    @property
+    def always_teacher(self) -> tuple[str, ...]:
+        """Names of the slices that nothing was proven in; keeping them away from `answer` is the caller's part."""
+        return self.record.calibration.always_teacher
 
-        Slices in `record.calibration.always_teacher` are the caller's to keep away: they are told by the request.
+    def answer(self, inputs: Mapping[str, str] | Sequence[str]) -> tuple[Prediction, ...]:
+        """Return the student's answer to each input: null where the teacher must answer.
+
+        `inputs` are texts by prompt id, or texts alone, whose ids are then "0", "1", ... They are the part of a request
+        that the contract's `task.input` names, as they came in: they are masked here, as the logs were.
+
+        Raises TypeError for a single text, which Python would take for a sequence of letters.
         """
         import numpy as np
 
-        chances = self.student.probabilities(list(inputs.values()))
+        if isinstance(inputs, str):
+            raise TypeError("answer takes several texts: put a single one in a list")
+        named = inputs if isinstance(inputs, Mapping) else {str(i): text for i, text in enumerate(inputs)}
+        chances = self.student.probabilities([self._seen(text) for text in named.values()])
         best, threshold = chances.argmax(axis=1), self.record.calibration.threshold
         sure = np.zeros(len(best), dtype=bool) if threshold is None else chances.max(axis=1) >= threshold
         return tuple(
@@ -72,24 +86,32 @@ class LoadedRelease:
                 answer=self.student.labels[label] if certain else None,
                 confidence=float(chances[row, label]),
             )
-            for row, (key, label, certain) in enumerate(zip(inputs, best.tolist(), sure.tolist(), strict=True))
+            for row, (key, label, certain) in enumerate(zip(named, best.tolist(), sure.tolist(), strict=True))
         )
+
+    def _seen(self, text: str) -> str:
+        """Return what the student sees of a text: what it would have seen had the text come from the logs."""
+        return redact_record([text])[0][0] if self.record.redact else text
 
 
 def write_release(
-    folder: Path,
+    folder: str | Path,
     candidate: Candidate,
     *,
     labels: Sequence[str],
     contract_toml: bytes,
     lineage: Mapping[str, str],
     save: Callable[[Path], None],
+    redact: bool = True,
 ) -> str:
     """Write a release and return its id; `save` is the student's own. The folder appears whole or not at all.
+
+    `redact` says whether the logs were masked (`privacy.redact`), and so whether the release masks what it answers.
 
     Raises:
         UserError: there is something at `folder`, or the student saved a file of a kind that could hold code.
     """
+    folder = Path(folder)
     if folder.exists():
         raise UserError(f"there is a release at {folder} already: releases are never overwritten")
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -98,7 +120,7 @@ def write_release(
         (draft / STUDENT).mkdir(parents=True)
         save(draft / STUDENT)
         write(draft / CONTRACT, contract_toml)
-        write_json(draft / RECORD, _record(candidate, labels, lineage))
+        write_json(draft / RECORD, _record(candidate, labels, lineage, redact=redact))
         files = {name: file_digest(draft / name) for name in _files(draft)}
         for name in files:
             if PurePosixPath(name).suffix not in HARMLESS:
@@ -112,7 +134,9 @@ def write_release(
     return _identity(files)
 
 
-def load(folder: Path, kinds: Mapping[str, StudentKind] | None = None, expected_id: str | None = None) -> LoadedRelease:
+def load(
+    folder: str | Path, kinds: Mapping[str, StudentKind] | None = None, expected_id: str | None = None
+) -> LoadedRelease:
     """Return the release in `folder` after every file was checked.
 
     `kinds` are the students the operator allows, by name; None allows those installed as plug-ins, and nothing else: a
@@ -122,6 +146,7 @@ def load(folder: Path, kinds: Mapping[str, StudentKind] | None = None, expected_
         ReleaseCorrupt: a file is missing, changed, additional or outside the folder; the text names it.
         UserError: nothing there, made by a newer version, or its kind is not allowed here.
     """
+    folder = Path(folder)
     found = _verified(folder)
     if expected_id is not None and found != expected_id:
         raise ReleaseCorrupt(f"{folder}: this is release {found}, not {expected_id}")
@@ -137,7 +162,7 @@ def load(folder: Path, kinds: Mapping[str, StudentKind] | None = None, expected_
     return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student)
 
 
-def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, str]) -> ReleaseRecord:
+def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, str], *, redact: bool) -> ReleaseRecord:
     return ReleaseRecord(
         name=candidate.name,
         kind=candidate.kind,
@@ -145,6 +170,7 @@ def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, s
         calibration=candidate.calibration,
         verdicts=candidate.verdicts,
         lineage=dict(lineage),
+        redact=redact,
     )
 
 

@@ -12,7 +12,10 @@ Rules (`permit`):
 - On units read only by decisions of which "not proven" is all that was said, 80 % of what these left of δ is spent:
   80 % first, then 80 % of the rest, and so on. What was tried next depended on nothing but that, so levels add up to at
   most δ. Where decisions on different units have together left nothing, units that none of them read are used.
-- The same question asked again (same key: candidates, promises, units) is the same look: it gets the same permit.
+- The same question asked again (same key) is the same look: it gets the terms it had. The key is of contents, not of
+  recipes: made anew with another result, it is another question.
+- Baselines (`gate`) and students are two families, each with its own share of δ and its own schedule. What the gate's
+  table showed does not close its units to students that had been planned, exactly so, when the gate was entered.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from overproof.core.errors import UserError
 from overproof.core.types import Record
 from overproof.proof import ledger as schedule
 
+Family = Literal["gate", "students"]
 Result = Literal["baseline", "released", "not_proven", "exploratory"]
 
 
@@ -43,6 +47,9 @@ class Entry(Record):
     """Digest of all that the decision depends on: asked again, it is the same decision."""
     promises: str
     """`Promises.digest()`."""
+    family: Family = "students"
+    planned: str = ""
+    """Digest of the students that were to follow when it was entered."""
     level: float
     """Error probability it may spend."""
     exploratory: bool = False
@@ -80,18 +87,31 @@ class Ledger(Record):
 
     entries: tuple[Entry, ...] = ()
 
-    def permit(self, requests: pl.DataFrame, promises: str, delta: float, key: str) -> Permit:
+    def permit(
+        self,
+        requests: pl.DataFrame,
+        promises: str,
+        delta: float,
+        key: str,
+        *,
+        family: Family = "students",
+        planned: str = "",
+    ) -> Permit:
         """Say whether and at which level the test units in `requests` (columns `unit`, `request_id`) may be read.
 
-        A unit is known again by its own id or by any of its requests', so merged and renamed units stay known.
+        `delta` is the family's share. A unit is known again by its own id or by any of its requests', so merged and
+        renamed units stay known.
         """
         decisions, marks = self._decisions(), _marks(requests)
         again = next((each for each in decisions if each.key == key), None)
         if again is not None:
             return _same(again, marks)
-        closing = [each for each in decisions if _closes(each, promises)]
+        closing = [
+            each for each in decisions if _closes(each, promises) and not _foreseen(each, promises, family, planned)
+        ]
         usable = _without(marks, closing)
-        looks = [each for each in decisions if each not in closing and not usable["mark"].is_in(each.read).not_().all()]
+        others = [each for each in decisions if each not in closing and each.family == family]
+        looks = [each for each in others if usable["mark"].is_in(each.read).any()]
         left = delta - sum(each.level for each in looks)
         if usable.height and left <= 1e-9 * delta:  # beyond rounding
             usable, looks, left = _without(usable, looks), [], delta
@@ -106,7 +126,17 @@ class Ledger(Record):
             fresh=not looks,
         )
 
-    def reading(self, requests: pl.DataFrame, permit: Permit, promises: str, key: str, at: datetime) -> Entry:
+    def reading(
+        self,
+        requests: pl.DataFrame,
+        permit: Permit,
+        promises: str,
+        key: str,
+        at: datetime,
+        *,
+        family: Family = "students",
+        planned: str = "",
+    ) -> Entry:
         """Return the line to append before the test is read."""
         known = next((each.decision for each in self._decisions() if each.key == key), None)
         marks = _marks(requests).filter(pl.col("unit").is_in(permit.units))["mark"]
@@ -114,6 +144,8 @@ class Ledger(Record):
             decision=known or 1 + max((each.decision for each in self.entries), default=0),
             key=key,
             promises=promises,
+            family=family,
+            planned=planned,
             level=permit.level,
             exploratory=permit.exploratory,
             reason=permit.reason,
@@ -141,6 +173,8 @@ def concluded(reading: Entry, outcome: Result, at: datetime, *, shown: bool) -> 
         decision=reading.decision,
         key=reading.key,
         promises=reading.promises,
+        family=reading.family,
+        planned=reading.planned,
         level=reading.level,
         exploratory=reading.exploratory,
         reason=reading.reason,
@@ -195,6 +229,12 @@ def _together(first: Entry, later: Entry) -> Entry:
 def _closes(entry: Entry, promises: str) -> bool:
     """Whether what was said about its units, or asked of them, bars them from a decision on `promises`."""
     return entry.shown or entry.outcome not in (None, "not_proven") or entry.promises != promises
+
+
+def _foreseen(entry: Entry, promises: str, family: Family, planned: str) -> bool:
+    """Whether it was the gate before these very students: its table cannot have led to them."""
+    ahead = entry.family == "gate" and family == "students" and bool(planned)
+    return ahead and entry.planned == planned and entry.promises == promises and not entry.exploratory
 
 
 def _without(marks: pl.DataFrame, decisions: Sequence[Entry]) -> pl.DataFrame:

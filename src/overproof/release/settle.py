@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from overproof.core.types import Candidate, Decision, Verdict
 from overproof.release.ledger import Permit
+
+LONG_WAIT = 730.0
+"""Days after which a wait is no plan."""
 
 NEEDED = frozenset({("risk", "all"), ("saving", "all")})
 """Conditions without which nothing ships, whatever the contract says."""
@@ -57,9 +61,22 @@ def _money(candidate: Candidate) -> str:
     assert money is not None  # only priced candidates are compared
     answered = next((row.answered for row in candidate.slices if row.slice == "all"), candidate.calibration.coverage)
     return (
-        f"it answers {answered:.0%} itself and costs ${money.blended_per_1k:.2g} per thousand requests "
-        f"instead of ${money.teacher_per_1k:.2g}"
+        f"it answers {_share(answered)} itself and costs {_price(money.blended_per_1k)} per thousand requests "
+        f"instead of {_price(money.teacher_per_1k)}"
     )
+
+
+def _share(answered: float) -> str:
+    """Return a share in whole percent; nearly all is not called all, and hardly any not none."""
+    if 0.995 <= answered < 1:
+        return ">99%"
+    return "<1%" if 0 < answered < 0.005 else f"{answered:.0%}"
+
+
+def _price(usd: float) -> str:
+    if 0 < usd < 0.0001:
+        return "less than $0.0001"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.2g}"
 
 
 def _missing(candidates: Sequence[Candidate]) -> str:
@@ -68,6 +85,8 @@ def _missing(candidates: Sequence[Candidate]) -> str:
     if not tested:
         return "no candidate came as far as the test: nothing could be certified"
     first = max(tested, key=lambda each: -1e9 if each.margin is None else each.margin)
+    if first.calibration.threshold is None:  # what else it lacks follows from that
+        return f"{first.name} was the likeliest to pass and may answer nothing: no threshold could be certified"
     open_ = [each for each in first.verdicts if each.required and each.outcome != "proven"]
     if not open_:
         return f"{first.name} lacks a condition or a price, so it cannot ship"
@@ -80,5 +99,11 @@ def _told(verdict: Verdict) -> str:
         return f"{what} (failed)"
     if verdict.more_units is None:
         return f"{what} (unproven)"
-    days = "" if verdict.more_days is None else f", {verdict.more_days:.0f} days at this rate"
-    return f"{what} (unproven: about {verdict.more_units} more units{days})"
+    if verdict.more_days is not None and verdict.more_days > LONG_WAIT:
+        return f"{what} (unproven: far more units than this traffic brings)"
+    days = "" if verdict.more_days is None else f", {_many(math.ceil(verdict.more_days), 'day')} at this rate"
+    return f"{what} (unproven: about {_many(verdict.more_units, 'more unit')}{days})"
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

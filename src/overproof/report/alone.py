@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from overproof.core.types import Calibration, Candidate, Estimate, Record, SliceResult
+from overproof.core.types import Calibration, Candidate, CurvePoint, Estimate, Record, SliceResult, Verdict
 from overproof.report.story import Story
-from overproof.report.words import exactly, find_slice, interval, many, missing, percent
+from overproof.report.words import count, exactly, find_slice, interval, many, missing, percent
 
 LEAST_UNITS = 30
 """A slice with fewer units is not held against the average: its interval says next to nothing."""
 
 
+NOTHING_TO_MEASURE = "the teacher answers all of it, so there is nothing to measure"
+"""Of a slice left to the teacher, where right means what the teacher says."""
+
+
 def lacking(candidate: Candidate, name: str) -> str:
-    """Return why the teacher goes on answering a critical slice; empty where the candidate may answer."""
+    """Return why the teacher goes on answering a critical slice; empty where the candidate may answer.
+
+    The promise in question is the risk, and the evidence that of `calibrate`: bars on the slice are another matter.
+    """
     calibration = candidate.calibration
     if name not in calibration.always_teacher:
         return ""
     if calibration.threshold is None:
         return "nothing certified at all"
     row = next((each for each in calibration.slices if each.slice == name), None)
+    risk = f"risk ≤ {exactly(calibration.alpha)}"
     if row is None:
-        return "nothing could be certified there"
-    if row.more_units is None:
-        return "errs as often as tolerated or more: more traffic will not help"
-    if row.more_units == 0:  # certified by its own count, not in the choice over all slices
-        return "no units are lacking, but the chosen threshold is not certified there"
-    return missing(row.more_units, row.more_days)
+        why = f"{risk} could not be certified there"
+    elif row.more_units is None:
+        why = f"{risk} is missed: it errs as often or more, so more traffic will not help"
+    elif row.more_units == 0:  # certified by its own count, not in the choice over all slices
+        why = f"{risk}: its own count would do, but the threshold chosen over all slices is not certified there"
+    else:
+        why = f"{risk} lacks {missing(row.more_units, row.more_days)}"
+    return f"{NOTHING_TO_MEASURE}; to take over, {why}" if calibration.reference == "teacher" else why
 
 
 def unproven(candidate: Candidate, name: str) -> str:
     """Return the whole wording for a slice that is left to the teacher; empty where the candidate may answer."""
     why = lacking(candidate, name)
     return f"unproven: {why}; the teacher goes on answering" if why else ""
+
+
+def teachers_own(candidate: Candidate, verdict: Verdict) -> bool:
+    """Whether a verdict on the system says nothing of a candidate, because it takes nothing over."""
+    return candidate.calibration.threshold is None and verdict.condition == "bar" and verdict.subject == "system"
 
 
 def hopeless(candidate: Candidate) -> tuple[str, ...]:
@@ -46,11 +61,71 @@ def uncertified(calibration: Calibration) -> str:
         return ""
     if not calibration.curve:
         return "may answer nothing: it speaks too seldom for any threshold to be tried"
-    best = min(calibration.curve, key=lambda each: (each.risk, each.risk_upper))
-    doubt = f", up to {percent(best.risk_upper)} not ruled out" if best.risk < calibration.alpha else ""
+    if starved(calibration):
+        return f"may answer nothing: {_evidence_found(calibration)}; {exactly(calibration.alpha)} tolerated"
+    best = min(_answering(calibration), key=lambda each: (each.risk, each.risk_upper))
     return (
         f"may answer nothing: wrong in {percent(best.risk)} of what it would answer "
-        f"({percent(best.coverage)} of requests){doubt}, {exactly(calibration.alpha)} tolerated"
+        f"({percent(best.coverage)} of requests), {exactly(calibration.alpha)} tolerated"
+    )
+
+
+def starved(calibration: Calibration) -> bool:
+    """Whether no threshold was certified for want of evidence: somewhere it errs less often than tolerated."""
+    if calibration.threshold is not None:
+        return False
+    return min((each.risk for each in _answering(calibration)), default=0.0) < calibration.alpha
+
+
+def _answering(calibration: Calibration) -> list[CurvePoint]:
+    """Return the thresholds at which anything would be answered: the others have no risk to speak of."""
+    return [each for each in calibration.curve if each.coverage > 0]
+
+
+def _evidence_found(calibration: Calibration) -> str:
+    """Return the counts behind the strictest threshold, and why they did not do.
+
+    Half of delta goes to the sequence of thresholds, so no p above it can certify; one below may still be too large,
+    for the level is shared out further over critical slices.
+    """
+    p, most = calibration.p_value, calibration.delta / 2
+    short = (
+        f"certification needs p ≤ {most:.3g}"
+        if p > most
+        else "enough by itself, but not with every threshold and critical slice counted"
+    )
+    return (
+        f"{many(calibration.errors, 'error')} in {many(calibration.answered_units, 'answered unit')} "
+        f"at the strictest threshold: p = {p:.2g}, {'and ' if p > most else ''}{short}"
+    )
+
+
+def too_little(story: Story, candidate: Candidate) -> str:
+    """Return what a candidate misses that may answer nothing for want of evidence, and what would help."""
+    units = story.prompts.split_units.get("calibrate", 0)
+    calibration = candidate.calibration
+    found = _evidence_found(calibration) if calibration.curve else "it speaks too seldom for any threshold to be tried"
+    tested = ", which needs fresh traffic to be decided" if candidate.tested else ""
+    return (
+        f"{candidate.name} may answer nothing: no threshold could be certified with the {many(units, 'unit')} of "
+        f"calibrate ({found}; \N{GREEK SMALL LETTER ALPHA} {exactly(calibration.alpha)}). "
+        f"What helps: more traffic, or a larger \N{GREEK SMALL LETTER ALPHA}{tested}."
+    )
+
+
+def unanswered(story: Story) -> str:
+    """Return how many test requests count as wrong for want of a reference answer; empty where none do."""
+    rows = [(each, one) for one in story.candidates for each in one.verdicts if each.worst_case]
+    if not rows:
+        return ""
+    verdict, candidate = max(rows, key=lambda row: (row[0].worst_case, row[0].slice == "all"))
+    measured = find_slice(candidate, verdict.slice)
+    n = measured.requests if measured is not None else story.prompts.requests.get("test", 0)
+    where = "" if verdict.slice == "all" else f" in {verdict.slice}"
+    have = "has" if verdict.worst_case == 1 else "have"
+    return (
+        f"{count(verdict.worst_case)} of {many(n, 'test request')}{where} {have} no usable reference answer and "
+        f"{'counts' if verdict.worst_case == 1 else 'count'} as wrong"
     )
 
 

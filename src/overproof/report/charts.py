@@ -227,6 +227,7 @@ def funnel_rows(funnel: Funnel) -> list[tuple[str, int, str]]:
         ("answers", funnel.completions, "fill quiet"),
         ("answers rejected by a rule", funnel.rejected, "fill lost"),
         ("prompts without a majority", funnel.disagreed, "fill lost"),
+        ("prompts without any accepted answer", funnel.prompts - funnel.examples - funnel.disagreed, "fill lost"),
         ("examples to learn from", funnel.examples, "fill"),
     ]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from overproof.core.types import Record
 
 
@@ -10,5 +14,5 @@ class ReportOptions(Record):
 
     title: str = ""
     """Heading; the task's name when empty."""
-    examples: int = 5
+    examples: Annotated[int, Meta(ge=0)] = 5
     """Redacted examples shown in each place that shows any; 0 shows none."""

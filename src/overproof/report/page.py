@@ -34,6 +34,8 @@ class Row(Record):
     """Why the teacher goes on answering this slice; empty where it does not."""
     bar: float | None
     """Drawn as a line; None for bars on a difference, which is another scale."""
+    takeover: bool = True
+    """Whether the candidate may answer anything; where not, the system is the teacher."""
 
 
 class Group(Record):
@@ -57,6 +59,7 @@ def render(story: Story) -> str:
             badge=sentences.BADGES[story.decision.outcome],
             standing_line=sentences.standing_line(story),
             kept_line=sentences.kept_line(story),
+            unanswered=alone.unanswered(story),
             hidden_slice=alone.hidden_slice(story),
             steps=sentences.next_steps(story),
             groups=groups,
@@ -100,10 +103,17 @@ def _row(candidate: Candidate, name: str) -> Row:
         verdict=verdict,
         estimate=verdict.estimate if verdict is not None and alike else system,
         alone=result.student if result is not None else None,
-        state=verdict.outcome if verdict is not None else "unproven" if lacks else "plain",
+        state=_state(candidate, verdict, lacks),
         lacks=lacks,
         bar=verdict.bar if verdict is not None and alike else None,
+        takeover=candidate.calibration.threshold is not None,
     )
+
+
+def _state(candidate: Candidate, verdict: Verdict | None, lacks: str) -> str:
+    if candidate.calibration.threshold is None:
+        return "plain"
+    return verdict.outcome if verdict is not None else "unproven" if lacks else "plain"
 
 
 def top_shares(ours: dict[str, float], live: dict[str, float]) -> list[tuple[str, float, float]]:

@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from overproof.core.types import Candidate, Verdict
-from overproof.report.alone import hopeless, lacking, uncertified
+from overproof.report.alone import hopeless, lacking, starved, too_little, unanswered, uncertified
 from overproof.report.story import Story
 from overproof.report.words import (
+    TOO_MANY,
+    afresh,
     bar,
     count,
     exactly,
@@ -17,7 +19,7 @@ from overproof.report.words import (
     interval,
     many,
     metric,
-    missing,
+    named,
     outcome,
     percent,
     sentence,
@@ -92,11 +94,21 @@ def next_steps(story: Story) -> tuple[str, ...]:
             derived = _after_nothing(story)
         case "exploratory":
             derived = _after_exploring(story)
-    return (*story.next_steps, *derived, *_data_warnings(story))
+    return (*story.next_steps, *_for_want_of_answers(story), *derived, *_data_warnings(story))
+
+
+def _for_want_of_answers(story: Story) -> Iterator[str]:
+    found = unanswered(story)
+    if found and story.promise.reference == "gold":
+        yield f"{found}: give right answers for them ([gold]), or narrow task.where."
+    elif found:
+        yield f"{found}: let the teacher be asked (teacher.base_url, budget), or narrow task.where."
 
 
 def _after_exploring(story: Story) -> Iterator[str]:
     yield "To decide, run again once new traffic has brought test units that nobody has read."
+    if story.lead is not None:
+        yield from _collect([each for each in story.lead.verdicts if each.required])
     yield from left_to_teacher(story)
 
 
@@ -146,22 +158,61 @@ def _after_nothing(story: Story) -> Iterator[str]:
     nearest = story.lead
     if nearest is None:
         yield "No candidate was tested: see its calibration below for what was missing."
-        yield from (f"{each.name} {why}." for each in story.of("student") if (why := uncertified(each.calibration)))
+        yield from (told for each in story.of("student") if (told := _uncertified(story, each)))
         return
-    if nearest.calibration.threshold is None:
-        yield f"{nearest.name} {uncertified(nearest.calibration)}."
+    yield from filter(None, [_uncertified(story, nearest)])
     open_ones = [each for each in nearest.verdicts if each.required and each.outcome != "proven"]
+    if nearest.calibration.threshold is None:
+        yield from _consequences(open_ones)
+        open_ones = [each for each in open_ones if each.condition == "bar"]
     for verdict in open_ones:
         yield f"{nearest.name}, {_told(verdict)}."
-    if any(each.outcome == "failed" for each in open_ones):
+    hopes = starved(nearest.calibration)
+    if any(each.outcome == "failed" for each in open_ones) or (nearest.calibration.threshold is None and not hopes):
         yield (
             "What failed will not be cured by more evidence: look at the examples where student and teacher part, "
-            "mend labels or prompts, add a larger student, or promise less before the next test is read."
+            "mend labels or prompts, add a larger student, or promise less, which needs fresh traffic to be decided."
         )
-    units = [each.more_units for each in open_ones if each.outcome == "unproven" and each.more_units]
-    if units:
-        yield f"Collect traffic until the hungriest of these has {missing(max(units), None)}, then run again."
+    yield from _collect(open_ones)
     yield from left_to_teacher(story)
+
+
+def _uncertified(story: Story, candidate: Candidate) -> str:
+    """Return why a candidate may answer nothing, and whether more traffic would help; empty where it may answer."""
+    if starved(candidate.calibration):
+        return too_little(story, candidate)
+    why = uncertified(candidate.calibration)
+    return f"{candidate.name} {why}." if why else ""
+
+
+def _consequences(open_ones: Sequence[Verdict]) -> Iterator[str]:
+    """Yield the promises that are lost only because nothing is answered."""
+    names = [named(each) for each in open_ones if each.condition != "bar"]
+    if names:
+        yield f"It answers nothing, so nothing can be shown of {_listed(names)}: that follows, and is no further fault."
+
+
+def _collect(open_ones: Sequence[Verdict]) -> Iterator[str]:
+    """Yield how much fresh evidence the next decision needs: the units shown here have been read."""
+    hungry = [each for each in open_ones if afresh(each)]
+    if not hungry:
+        return
+    most = max(hungry, key=_hunger)
+    if afresh(most) == TOO_MANY:
+        yield f"To prove {named(most)} would take {TOO_MANY}. To promise less there needs fresh traffic to be decided."
+        return
+    where = "" if most.slice == "all" else f" in {most.slice}"
+    yield (
+        f"Then run again with {afresh(most)}{where}, for those shown here cannot decide again "
+        f"(counted for {named(most)}, the hungriest of these)."
+    )
+
+
+def _hunger(verdict: Verdict) -> tuple[float, int]:
+    """Return how long a verdict would have to wait, and for how many units."""
+    units = (verdict.more_units or 0) + (verdict.estimate.units if verdict.estimate is not None else 0)
+    days = verdict.more_days or 0.0
+    return (days * units / verdict.more_units if verdict.more_units else 0.0, units)
 
 
 def _data_warnings(story: Story) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from overproof.core.types import Candidate
+from overproof.core.types import Candidate, Verdict
 from overproof.report import alone, sentences, words
 from overproof.report.page import Row, interval_groups, moment
 from overproof.report.story import Story
@@ -16,19 +16,49 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
+MOST_LINES = 45
+"""Lines of the whole. What is least needed goes first; every next step stays."""
+
 MOST_CANDIDATES = 6
 MOST_SLICES = 5
 MOST_REASONS = 3
 """Rows of a table before the rest is left to the page: the whole is to fit one screen."""
 
+_WIDE = 90
+"""Columns from which there is room for whole sentences."""
+
+_STEP_LINES = 6
+
 _NAMES = 9
 """Columns of the names of facts."""
 
-_STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "not tested": "dim"}
+_STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "no takeover": "dim", "not tested": "dim"}
+
+_DROPPED = ("alone", "match", "threshold", "slices", "left", "funnel", "teacher", "economics")
+"""Blocks that make room for the next steps, first to last; the page has all of them."""
 
 
 def summary(story: Story, *, page: str = "", width: int = 100, color: bool = False) -> str:
-    """Return the summary, at most 40 lines of at most `width` columns; `page` is where the full report lies."""
+    """Return the summary, on one screen of `width` columns; `page` is where the full report lies."""
+    blocks = [(name, _drawn(list(parts), width, color)) for name, parts in _blocks(story, page, width)]
+    for name in _DROPPED:
+        if sum(len(lines) for _, lines in blocks) <= MOST_LINES:
+            break
+        blocks = [each for each in blocks if each[0] != name]
+    lines = [line for _, found in blocks for line in found]
+    return "\n".join(_single_blanks(lines)) + "\n"
+
+
+def _single_blanks(lines: list[str]) -> Iterator[str]:
+    """Yield lines without blank ones that follow each other, as they do where a block was dropped."""
+    before = ""
+    for line in lines:
+        if line or before:
+            yield line
+        before = line
+
+
+def _drawn(parts: list[RenderableType], width: int, color: bool) -> list[str]:
     from rich.console import Console
 
     out = StringIO()
@@ -43,44 +73,63 @@ def summary(story: Story, *, page: str = "", width: int = 100, color: bool = Fal
         emoji=False,
         legacy_windows=False,
     )
-    for part in _parts(story, page, width):
+    for part in parts:
         console.print(part, no_wrap=True, overflow="ellipsis", crop=True)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def _parts(story: Story, page: str, width: int) -> Iterator[RenderableType]:
+def _blocks(story: Story, page: str, width: int) -> Iterator[tuple[str, Iterable[RenderableType]]]:
+    """Yield what is shown, from top to bottom, each with its name."""
+    yield "head", _head(story, width)
+    for step in sentences.next_steps(story):
+        if step not in set(sentences.left_to_teacher(story)):  # it stands below, slice by slice
+            yield "next", _hanging("next", step, width, _STEP_LINES if width >= _WIDE else 2)
+    yield "blank", [_text("")]
+    for name, value in [*_data(story), ("gate", sentences.gate_line(story))]:
+        yield name, _hanging(name, value, width, 4)
+    yield "blank", [_text("")]
+    yield "candidates", _all_candidates(story, width)
+    if story.lead is not None and story.lead.slices:
+        yield "blank", [_text("")]
+        yield "slices", [_slices(story, story.lead, width)]
+    yield "blank", [_text("")]
+    if story.lead is not None:
+        yield "left", _left(story.lead, width)
+    if alone.hidden(story) is not None:
+        yield "alone", _hanging("alone", alone.hidden_short(story), width, 2)
+    for name, value in _money(story):
+        yield name, _hanging(name, value, width, 3)
+    if page:
+        yield "report", [_facts([("report", page)])]
+
+
+def _head(story: Story, width: int) -> Iterator[RenderableType]:
     symbol, badge = sentences.BADGES[story.decision.outcome]
     yield _text(f"{symbol} {badge} · Overproof · {story.promise.task} · {moment(story.generated_at)}", "bold")
     yield from _wrapped(sentences.headline(story), width, 2, "bold")
-    yield from _wrapped(words.sentence(story.decision.reason), width, 2)
+    yield from _wrapped(words.sentence(story.decision.reason), width, 3)
     yield from _wrapped(sentences.standing_line(story), width, 2, "dim")
-    below = set(sentences.left_to_teacher(story))
-    for step in [each for each in sentences.next_steps(story) if each not in below][:2]:
-        yield from _hanging("next", step, width, 2)
-    yield _text("")
-    yield _facts([*_data(story), ("gate", sentences.gate_line(story))])
-    yield _text("")
+    if alone.unanswered(story):
+        yield from _wrapped(words.sentence(alone.unanswered(story)), width, 2, "yellow")
+
+
+def _all_candidates(story: Story, width: int) -> Iterator[RenderableType]:
+    """Yield the table, and below it which promises are not kept."""
     yield _candidates(story, width)
+    lacking = {each.name: words.lacks(each) for each in story.candidates[:MOST_CANDIDATES]}
+    for lacks in list(dict.fromkeys(filter(None, lacking.values())))[:MOST_REASONS]:
+        names = ", ".join(name for name, each in lacking.items() if each == lacks)
+        yield from _hanging("lacking", f"{names}: {lacks}", width, 2)
     if story.withheld:
         yield from _wrapped(story.withheld, width, 2, "yellow")
-    if story.lead is not None and story.lead.slices:
-        yield _text("")
-        yield _slices(story, story.lead, width)
-    yield _text("")
-    if story.lead is not None:
-        yield from _left(story.lead, width)
-    if alone.hidden(story) is not None:
-        yield from _hanging("alone", alone.hidden_short(story), width, 2)
-    told = list(_money(story))
-    yield _facts([*told, ("report", page)] if page else told)
 
 
 def _left(lead: Candidate, width: int) -> Iterator[RenderableType]:
     """Yield why the teacher goes on answering critical slices, slices with the same reason together."""
-    kept = lead.calibration.always_teacher
+    kept = lead.calibration.always_teacher if lead.calibration.threshold is not None else ()
     for why in list(dict.fromkeys(alone.unproven(lead, name) for name in kept))[:MOST_REASONS]:
         names = ", ".join(name for name in kept if alone.unproven(lead, name) == why)
-        yield from _hanging("left", f"{names}: {words.SYMBOLS['unproven']} {why}", width, 2)
+        yield from _hanging("left", f"{names}: {words.SYMBOLS['unproven']} {why}", width, 3)
 
 
 def _data(story: Story) -> Iterator[tuple[str, str]]:
@@ -90,19 +139,23 @@ def _data(story: Story) -> Iterator[tuple[str, str]]:
         f"{words.many(prompts.units, 'unit')}; test {words.many(prompts.requests.get('test', 0), 'request')} "
         f"in {words.many(prompts.split_units.get('test', 0), 'unit')}"
     )
-    yield "data", dealt
+    aside = sum(each.set_aside for each in story.logs.files)
+    yield "data", f"{dealt}; {words.many(aside, 'row')} set aside" if aside else dealt
     flagged = ", ".join(row.dimension for row in match.rows if row.flagged) or "nothing"
     auc = f"AUC {match.auc:.2f} [{match.auc_lower:.2f}, {match.auc_upper:.2f}]"
     yield "match", f"{auc} telling prompt set from live traffic; beyond chance: {flagged}"
     answers = (
         f"{words.many(spending.reused, 'answer')} reused, {words.count(spending.cached)} cached, "
-        f"{words.count(spending.bought)} bought for {words.dollars(spending.usd)}"
+        f"{words.count(spending.bought)} bought for {words.dollars(spending.usd)} "
+        "(the teacher's answers, this run)"
     )
     yield "teacher", answers
     sifted = (
         f"{words.many(funnel.completions, 'answer')}: {words.count(funnel.rejected)} rejected, "
         f"{words.count(funnel.disagreed)} without majority, {words.many(funnel.examples, 'example')}"
     )
+    empty = funnel.prompts - funnel.examples - funnel.disagreed
+    sifted += f"; {words.many(empty, 'prompt')} without any accepted answer" if empty > 0 else ""
     yield "funnel", sifted
 
 
@@ -120,7 +173,8 @@ def _money(story: Story) -> Iterator[tuple[str, str]]:
     if money is not None:
         costs = (
             f"teacher {words.dollars(money.teacher_per_1k)}, both {words.dollars(money.blended_per_1k)} per 1,000; "
-            f"{words.dollars(money.saved_per_month)} saved a month; break-even: {sentences.break_even(lead)}"
+            f"{words.saved(money.saved_per_month)}; break-even: {sentences.break_even(lead)} (paid so far "
+            f"{words.dollars(money.spent)} for all models asked, over all runs)"
         )
         yield "economics", costs
 
@@ -170,13 +224,23 @@ def _slices(story: Story, lead: Candidate, width: int) -> RenderableType:
 def _stands(row: Row, width: int) -> Text:
     """Return a verdict in few words, and whether the teacher answers this slice; why stands below the table."""
     verdict = row.verdict
+    if not row.takeover:
+        return _text(f"{words.NONE} no takeover", "dim")
     left = ", teacher answers" if row.lacks else ""
     if verdict is None:
         return _text(f"{words.SYMBOLS['unproven']} unproven{left}", "yellow") if left else _text("no bar", "dim")
-    told = verdict.outcome if width < 90 else words.outcome(verdict)
-    short = told.removesuffix(" at this rate").replace("about ", "~")
+    short = verdict.outcome if width < _WIDE else _briefly(verdict)
     notes = (", exploratory" if verdict.exploratory else "") + left
     return _text(f"{words.SYMBOLS[verdict.outcome]} {short}{notes}", _STYLES[verdict.outcome])
+
+
+def _briefly(verdict: Verdict) -> str:
+    """Return the outcome of a bar, and what the bar lacks."""
+    if verdict.outcome != "unproven" or not verdict.more_units:
+        return verdict.outcome
+    found = words.missing(verdict.more_units, verdict.more_days)
+    lacks = "far more units" if found == words.TOO_MANY else found.removesuffix(" at this rate").replace("about ", "~")
+    return f"unproven: bar lacks {lacks}"
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[Text, ...]], n: int, noun: str, width: int) -> RenderableType:

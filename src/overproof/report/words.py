@@ -19,7 +19,7 @@ Quantity = Literal["share", "points", "ms", "usd"]
 NONE = "–"  # noqa: RUF001 - an en dash is meant: nothing to show
 MINUS = "−"  # noqa: RUF001 - a true minus is as wide as the plus
 
-SYMBOLS = {"proven": "✓", "failed": "✕", "unproven": "○", "not tested": NONE}
+SYMBOLS = {"proven": "✓", "failed": "✕", "unproven": "○", "no takeover": NONE, "not tested": NONE}
 """Beside the word, never instead of it: colour alone says nothing."""
 
 KINDS = {
@@ -35,6 +35,14 @@ METRICS = {
     "latency_p95_ms": "latency, 95th percentile",
     "cost_per_1k": "cost per 1,000 requests",
 }
+
+SHORT = {"risk": "risk", "saving": "saving", "latency": "latency", "cost": "cost"}
+"""Promises in one word each, for lists of them; a bar goes by its metric."""
+
+LONG_WAIT = 730.0
+"""Days after which a wait is no plan: the figure would only seem to be one."""
+
+TOO_MANY = "far more units than this traffic brings"
 
 SUBJECTS = {"system": "system", "student": "candidate alone"}
 
@@ -63,6 +71,8 @@ def percent(share: float | None) -> str:
     text = f"{100 * share:.1f}%"
     if text == "0.0%" and share > 0:
         return "<0.1%"
+    if text.startswith("-"):
+        return "0.0%" if text == "-0.0%" else text.replace("-", MINUS)
     return ">99.9%" if text == "100.0%" and share < 1 else text
 
 
@@ -83,6 +93,13 @@ def dollars(amount: float | None) -> str:
     if size >= 1:
         return f"{sign}${size:,.2f}"
     return f"{sign}${size:.{max(2, 1 - math.floor(math.log10(size)))}f}"
+
+
+def saved(amount: float) -> str:
+    """Return what is saved a month; what no bill would show is nothing."""
+    if abs(amount) < 0.005:
+        return "nothing saved"
+    return f"{dollars(amount)} saved a month" if amount > 0 else f"{dollars(-amount)} more a month"
 
 
 def count(n: float) -> str:
@@ -184,19 +201,44 @@ def promised(verdict: Verdict) -> str:
     return f"{metric(verdict)} {bar(verdict)}"
 
 
+def named(verdict: Verdict) -> str:
+    """Return a promise by its name alone: `saving`, `accuracy on german`."""
+    name = metric(verdict) if verdict.condition == "bar" else SHORT[verdict.condition]
+    return name if verdict.slice == "all" else f"{name} on {verdict.slice}"
+
+
 def missing(more_units: int | None, more_days: float | None) -> str:
     """Return what it would take: `about 240 more units, 9 days at this rate`; no digits that an "about" cannot know."""
     if more_units is None:
         return "more units alone would not prove it"
-    units = round(more_units, 2 - len(str(more_units))) if more_units >= 1000 else more_units
-    return f"about {many(units, 'more unit')}{_wait(more_days)}"
+    if more_days is not None and more_days > LONG_WAIT:
+        return TOO_MANY
+    return f"about {many(_about(more_units), 'more unit')}{_wait(more_days)}"
+
+
+def afresh(verdict: Verdict) -> str:
+    """Return what another decision would take, all of it fresh: the units shown once cannot decide again.
+
+    Empty where the verdict lacks no units, or none would help.
+    """
+    if verdict.outcome != "unproven" or not verdict.more_units:
+        return ""
+    shown = verdict.estimate.units if verdict.estimate is not None else 0
+    total = shown + verdict.more_units
+    days = None if verdict.more_days is None else verdict.more_days * total / verdict.more_units
+    if days is not None and days > LONG_WAIT:
+        return TOO_MANY
+    return f"about {many(_about(total), 'fresh unit')} in all{_wait(days)}"
+
+
+def _about(units: int) -> int:
+    return round(units, 2 - len(str(units))) if units >= 1000 else units
 
 
 def _wait(days: float | None) -> str:
     if days is None or not math.isfinite(days):
         return ""
-    span = many(math.ceil(days), "day") if days <= 730 else many(math.ceil(days / 365.25), "year")
-    return f", {span} at this rate"
+    return f", {many(math.ceil(days), 'day')} at this rate"
 
 
 def doubt(verdict: Verdict) -> str:
@@ -264,13 +306,28 @@ def find_slice(candidate: Candidate, name: str = "all") -> SliceResult | None:
 
 
 def standing(candidate: Candidate) -> str:
-    """Return how a candidate stands: the worst of its required verdicts."""
+    """Return how a candidate stands: the worst of its required verdicts.
+
+    One without a threshold takes nothing over: what is measured of its system is the teacher's doing.
+    """
     if not candidate.tested:
         return "not tested"
     if candidate.proven:
         return "proven"
+    if candidate.calibration.threshold is None:
+        return "no takeover"
     outcomes = {each.outcome for each in candidate.verdicts if each.required}
     return "failed" if "failed" in outcomes else "unproven"
+
+
+def lacks(candidate: Candidate) -> str:
+    """Return the required promises a candidate does not keep by name: `fails: saving; unproven: risk`."""
+    required = [each for each in candidate.verdicts if each.required]
+    told = {
+        lead: ", ".join(named(each) for each in required if each.outcome == outcome)
+        for lead, outcome in (("fails", "failed"), ("unproven", "unproven"))
+    }
+    return "; ".join(f"{lead}: {names}" for lead, names in told.items() if names)
 
 
 def exploratory(candidate: Candidate) -> bool:

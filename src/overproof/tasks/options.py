@@ -9,6 +9,7 @@ class TaskOptions(Record):
     """The `[task]` table."""
 
     name: str
+    """Names the task, and folders: letters, digits, spaces and `_ . -`."""
     kind: str = "classify"
     """`classify`, or a plug-in's name. (`extract` and `generate` are not here yet.)"""
     input: str = "last_user"

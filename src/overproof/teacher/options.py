@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from overproof.core.types import EndpointOptions, Record
 
 
@@ -12,7 +16,7 @@ class TeacherOptions(EndpointOptions):
     """`acknowledged` once you have read that the teacher's terms allow distillation; training is refused until then."""
     also_answers_as: tuple[str, ...] = ()
     """Other names the same model goes by in the logs (dated snapshots)."""
-    ceiling: int = 100
+    ceiling: Annotated[int, Meta(ge=0)] = 100
     """Prompts asked a second time to measure how often the teacher agrees with itself."""
 
     @property
@@ -24,12 +28,12 @@ class TeacherOptions(EndpointOptions):
 class SamplingOptions(Record):
     """The `[sampling]` table: how many answers a training prompt gets."""
 
-    critical: int = 1
+    critical: Annotated[int, Meta(ge=1)] = 1
     """Answers for each training prompt in a critical slice; more than one lets filters take a vote."""
 
 
 class BudgetOptions(Record):
     """The `[budget]` table."""
 
-    usd: float = 0.0
+    usd: Annotated[float, Meta(ge=0)] = 0.0
     """Dollars the whole project may spend on the teacher and paid baselines, over all runs."""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.logs import private
-from overproof.logs.redact import redact_record
+from overproof.tasks import private
+from overproof.tasks.redact import redact_record
 
 HOLD: list[tuple[str, str]] = [
     ("email", "write to Anna.Schmidt+shop@mail.example.com please"),
@@ -16,6 +16,13 @@ HOLD: list[tuple[str, str]] = [
     ("email", "contact:o'brien@example.co.uk,thanks"),
     ("email", "escríbeme a JOSE_LUIS@EXAMPLE.ES!"),
     ("email", "<mailto:a@b.io>"),
+    ("email", "ticket anna@example.com-0 again"),
+    ("email", "see order-anna@example.com-2024"),
+    ("email", "file anna@example.com_x and"),
+    ("email", "anna@example.com2024"),
+    ("email", "anna@163.com2"),
+    ("email", "scan anna@example.com-0.png"),
+    ("email", "juan@correo.example.py"),
     ("phone", "ring me on 07700 900461"),
     ("phone", "Could someone ring him? Ravi, +44 7700 900 462"),
     ("phone", "+44 (0)20 7946 0187"),
@@ -101,6 +108,8 @@ HOLD_NOTHING: list[str] = [
     "550e8400-e29b-41d4-a716-446655440000",
     "commit 3f786850e387550fdab836ed7e6dc881de23001b",
     "logo@2x.png is blurry",
+    "logo@2x.png_old and logo@2x.png-1",
+    "intro@2x.mp4 and lib@1.0.rc1",
     "try '@' and @handle",
     "lodash@4.17.21",
     "user@localhost",

@@ -29,9 +29,10 @@ _KEY_MARKS = (
 )
 _SECRET_WORDS = ("key", "secret", "token", "passw", "pwd", "contrase", "passe", "bearer")
 _EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}"
-    r"(?!(?:png|jpe?g|gif|svg|webp|css|js|html?|py|json)\b)[^\W\d_]{2,24}(?![\w@-])"
+    r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?![0-9]{1,9}(?:\.[0-9]{1,9}){1,4}\.[a-z]{1,9}[0-9])(?:[\w-]{1,63}\.){1,8}"
+    r"(?!(?:png|jpe?g|gif|svg|webp|css|js|html?|json|mp[34])(?![^\W\d_]))[^\W\d_]{2,24}(?![^\W\d_]|@)"
 )
+"""What follows an address may touch it (`anna@example.com-2024`). Neither `logo@2x.png` nor `lib@1.0.rc1` is one."""
 
 _KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)"

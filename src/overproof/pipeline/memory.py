@@ -1,0 +1,83 @@
+"""How requests were dealt to splits, fixed from the first decision on: what was judged upon is never learned from.
+
+Light on purpose, for every run asks whether the prompt set that is there still agrees with it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from overproof.core.errors import UserError
+from overproof.core.store import file_digest, write_json
+from overproof.core.types import Record
+from overproof.pipeline.project import Project
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Memory(Record):
+    """What is known of the table of assignments."""
+
+    assignments: str
+    """Digest of the table."""
+    dealt_by: tuple[str, ...]
+    """Keys of the prompt sets that are all in it."""
+
+
+def agrees(project: Project) -> bool:
+    """Return whether the prompt set that is there agrees with what decisions have fixed since it was dealt."""
+    memory = _memory(project)
+    if memory is None:
+        return not project.assignments.exists()
+    manifest = project.store.manifest("prompts", project.keys["prompts"])
+    dealt_with = manifest.summary.get("memory") if manifest else None
+    return project.keys["prompts"] in memory.dealt_by or dealt_with == memory.assignments
+
+
+def digest(project: Project) -> str:
+    """Return the digest of what is fixed, "" before any decision."""
+    return file_digest(project.assignments) if project.assignments.exists() else ""
+
+
+def assignments(project: Project) -> pl.DataFrame | None:
+    """Return which request was dealt to which split, None before any decision.
+
+    Raises:
+        UserError: the table is damaged.
+    """
+    import polars as pl
+
+    if not project.assignments.exists():
+        return None
+    try:
+        return pl.read_parquet(project.assignments)
+    except (pl.exceptions.PolarsError, OSError) as broken:
+        raise UserError(f"{project.assignments} cannot be read ({broken}): restore the file") from broken
+
+
+def fix(project: Project) -> None:
+    """Add how the present prompt set was dealt; what was fixed before wins."""
+    import polars as pl
+
+    memory = _memory(project) or Memory(assignments="", dealt_by=())
+    key = project.keys["prompts"]
+    if key in memory.dealt_by:
+        return
+    dealt = pl.read_parquet(project.folder("prompts") / "assignments.parquet")
+    before = assignments(project)
+    if before is not None:
+        dealt = pl.concat([before, dealt]).unique(dealt.columns[0], keep="first", maintain_order=True)
+    neighbour = project.assignments.with_suffix(".new")
+    dealt.write_parquet(neighbour)
+    neighbour.replace(project.assignments)
+    write_json(project.memory, Memory(assignments=digest(project), dealt_by=(*memory.dealt_by, key)))
+
+
+def _memory(project: Project) -> Memory | None:
+    try:
+        return msgspec.json.decode(project.memory.read_bytes(), type=Memory)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,47 @@
+"""The plug-ins the contract names, built: its task, rules, baselines and students."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from overproof.contract import Contract
+from overproof.core import plugins
+from overproof.core.protocols import Baseline, Rule, StudentKind, Task
+from overproof.tasks.options import TaskOptions
+
+
+def task_of(contract: Contract) -> Task:
+    """Return what an answer means under this contract."""
+    return _built(contract.task)
+
+
+@lru_cache(maxsize=8)
+def _built(options: TaskOptions) -> Task:
+    table = {"kind": options.kind, "labels": options.labels}
+    return plugins.build("tasks", table, key="kind", where="task")  # type: ignore[no-any-return]  # the seam's own type
+
+
+def rules_of(contract: Contract) -> list[Rule]:
+    """Return the rules answers must pass, in order."""
+    return [
+        plugins.build("rules", table, key="rule", where=f"filters[{i}]") for i, table in enumerate(contract.filters)
+    ]
+
+
+def baselines_of(contract: Contract) -> list[Baseline]:
+    """Return the do-nothing alternatives the contract names."""
+    return [
+        plugins.build("baselines", table, key="kind", where=f"baselines[{i}]")
+        for i, table in enumerate(contract.baselines)
+    ]
+
+
+def kinds_of(contract: Contract) -> list[tuple[StudentKind, Mapping[str, Any]]]:
+    """Return the rungs of the ladder, each with the table it was built from."""
+    kinds: list[tuple[StudentKind, Mapping[str, Any]]] = [
+        (plugins.build("students", table, key="kind", where=f"students[{i}]"), table)
+        for i, table in enumerate(contract.students)
+    ]
+    return kinds

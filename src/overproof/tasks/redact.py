@@ -1,0 +1,90 @@
+"""Mask what is private in texts: placeholders numbered per record, the same value the same number, no map kept.
+
+Training and serving both come here, so a student is asked in the words it was proven on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from overproof.core.chance import digest
+from overproof.tasks import private
+
+_PLACEHOLDER = re.compile(r"\[(EMAIL|PHONE|CARD|KEY|IBAN)_([0-9]{1,9})\]")
+
+
+class Masks:
+    """The placeholders of one record."""
+
+    def __init__(self, texts: Sequence[str], clean: set[str] | None = None) -> None:
+        """Number after what `texts` hold already; `clean` collects texts that hold nothing, to be skipped next time."""
+        self._clean = set() if clean is None else clean
+        self._numbers: dict[tuple[str, str], str] = {}
+        self._last: Counter[str] = Counter()
+        for text in texts:
+            if "_" in text:
+                for kind, number in _PLACEHOLDER.findall(text):  # an earlier redaction's numbers stay its own
+                    self._last[kind.lower()] = max(self._last[kind.lower()], int(number))
+
+    def mask(self, text: str, counts: Counter[str]) -> str:
+        """Return `text` with everything private replaced; counts the text once for each kind that is in it."""
+        if text in self._clean:
+            return text
+        given, found = text, set[str]()
+        while True:  # a placeholder may free its neighbour to be found, so until nothing is
+            before = text
+            for kind, finder in private.FINDERS.items():
+                text = self._replace(text, kind, finder, found)
+            if text == before:
+                break
+        if text == given:
+            self._clean.add(text)
+        counts.update(found)
+        return text
+
+    def _replace(self, text: str, kind: str, finder: Callable[[str], Iterator[private.Span]], found: set[str]) -> str:
+        spans = sorted(finder(text))
+        if not spans:
+            return text
+        found.add(kind)
+        out, last = [], 0
+        for start, end in spans:
+            if start < last:
+                continue
+            out += [text[last:start], self._placeholder(kind, text[start:end])]
+            last = end
+        return "".join([*out, text[last:]])
+
+    def _placeholder(self, kind: str, value: str) -> str:
+        key = (kind, private.normal(kind, value))
+        if key not in self._numbers:
+            self._last[kind] += 1
+            self._numbers[key] = f"[{kind.upper()}_{self._last[kind]}]"
+        return self._numbers[key]
+
+
+def redact_record(texts: Sequence[str]) -> tuple[tuple[str, ...], Counter[str]]:
+    """Return the texts of one record masked, and in how many of them each kind was found. Idempotent."""
+    masks = Masks(texts)
+    counts: Counter[str] = Counter()
+    masked = tuple([masks.mask(text, counts) for text in texts])
+    return masked, counts
+
+
+def excerpt(text: str, length: int = 160) -> str:
+    """Return the first characters of a row's raw text, masked; JSON's escapes are undone first: they hide things."""
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
+    plain = re.sub(r"\\[nrt]", " ", plain).encode("utf-8", "replace").decode()
+    (masked,), _ = redact_record([plain])
+    return masked[:length]
+
+
+def pseudonym(value: str, kind: str = "user") -> str:
+    """Return the stable name that stands for a user id which is itself a mail address or a phone number.
+
+    A hash without a key: it keeps one person's requests together and ids out of sight, but who guesses an address can
+    check the guess.
+    """
+    return f"{kind}-{digest(kind, value, size=6)}"
