@@ -145,9 +145,9 @@ def _name_faults(contract: Contract) -> Iterator[tuple[str, str]]:
         if name in names[:i]:
             yield f"slices[{i}].name", f"{name!r} is there twice"
     students = [each.get("name") for each in contract.students]
-    for i, name in enumerate(students):
-        if name is not None and name in students[:i]:
-            yield f"students[{i}].name", f"two students are called {name!r}; choose another name"
+    for i, called in enumerate(students):
+        if called is not None and called in students[:i]:
+            yield f"students[{i}].name", f"two students are called {called!r}; choose another name"
 
 
 def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:

@@ -94,12 +94,11 @@ def test_a_prompt_set_from_before_the_first_decision_is_not_revived_after_it(tmp
     assert fixed is not None
     edit(folder, "test_share = 0.3", "test_share = 0.8")
 
-    outcome = run(folder)
+    run(folder)
 
     now = data.requests(Project(folder)).select(request_id="id", now="split")
     moved = fixed.join(now, on="request_id").filter(pl.col("split") != pl.col("now"))
     assert moved.is_empty()
-    assert outcome.decision.outcome == "exploratory"
 
 
 def test_a_slip_in_a_plug_in_costs_nothing(tmp_path: Path) -> None:

@@ -131,7 +131,41 @@ def test_not_proven_says_what_the_likeliest_candidate_lacks() -> None:
     reason = settle([], [worse, lacking], PERMIT).reason
 
     assert "b was the likeliest" in reason
-    assert "bar on vip (unproven: about 120 more units, 14 days at this rate)" in reason
+    assert "bar on vip (unproven: about 120 more units, 15 days at this rate)" in reason
+
+
+def lacks(more_units: int, more_days: float) -> str:
+    unproven = verdict("bar", "unproven", slice="vip", more_units=more_units, more_days=more_days)
+    return settle([], [candidate("b", verdicts=(*PROVEN, unproven))], PERMIT).reason
+
+
+def test_what_is_missing_is_told_in_the_right_number_and_only_where_it_can_come() -> None:
+    assert "about 1 more unit, 1 day at this rate" in lacks(1, 0.4)
+    assert "far more units than this traffic brings" in lacks(51_000, 12_800.0)
+
+
+def test_what_may_answer_nothing_lacks_a_threshold_and_not_what_follows_from_that() -> None:
+    made = candidate("b", verdicts=(*PROVEN, verdict("saving", "failed")))
+    reason = settle([], [replace(made, calibration=replace(made.calibration, threshold=None))], PERMIT).reason
+
+    assert reason == "b was the likeliest to pass and may answer nothing: no threshold could be certified"
+
+
+@pytest.mark.parametrize(
+    ("answered", "text"), [(0.996, ">99%"), (1.0, "100%"), (0.614, "61%"), (0.002, "<1%"), (0.0, "0%")]
+)
+def test_nearly_all_is_not_called_all(answered: float, text: str) -> None:
+    made = candidate("b")
+    proven = replace(made, calibration=replace(made.calibration, coverage=answered))
+
+    assert f"it answers {text} itself" in settle([], [proven], PERMIT).reason
+
+
+@pytest.mark.parametrize(
+    ("price", "text"), [(123.0, "$123.00"), (0.18, "$0.18"), (0.00002, "less than $0.0001"), (0.0, "$0")]
+)
+def test_prices_are_told_as_prices(price: float, text: str) -> None:
+    assert f"costs {text} per thousand" in settle([], [candidate("b", price)], PERMIT).reason
 
 
 def test_with_nothing_tested_it_says_that() -> None:

@@ -91,18 +91,22 @@ def test_nothing_is_hidden_where_nothing_was_measured() -> None:
 @pytest.mark.parametrize(
     ("more", "days", "wording"),
     [
-        (39, 9.2, "unproven: about 39 more units, 10 days at this rate; the teacher goes on answering"),
-        (39, None, "unproven: about 39 more units; the teacher goes on answering"),
+        (39, 9.2, "unproven: risk ≤ 5% lacks about 39 more units, 10 days at this rate; the teacher goes on answering"),
+        (39, None, "unproven: risk ≤ 5% lacks about 39 more units; the teacher goes on answering"),
         (
             None,
             None,
-            "unproven: errs as often as tolerated or more: more traffic will not help; the teacher goes on answering",
+            (
+                "unproven: risk ≤ 5% is missed: it errs as often or more, so more traffic will not help; "
+                "the teacher goes on answering"
+            ),
         ),
         (
             0,
             0.0,
             (
-                "unproven: no units are lacking, but the chosen threshold is not certified there; "
+                "unproven: risk ≤ 5%: its own count would do, but the threshold chosen over all slices is not "
+                "certified there; "
                 "the teacher goes on answering"
             ),
         ),
@@ -148,14 +152,61 @@ def point(risk: float, upper: float, coverage: float = 1.0) -> CurvePoint:
         (
             (point(0.03, 0.08, 0.2),),
             (
-                "may answer nothing: wrong in 3.0% of what it would answer (20.0% of requests), up to 8.0% not ruled "
-                "out, 5% tolerated"
+                "may answer nothing: 1 error in 94 answered units at the strictest threshold: p = 0.048, and "
+                "certification needs p ≤ 0.025; 5% tolerated"
             ),
         ),
     ],
 )
 def test_what_may_answer_nothing_says_by_how_much_it_misses(curve: tuple[CurvePoint, ...], wording: str) -> None:
     assert alone.uncertified(replace(calibration("cache", "gold", threshold=None), curve=curve)) == wording
+
+
+def test_a_p_value_that_would_do_by_itself_is_not_said_to_be_too_large() -> None:
+    found = replace(calibration("cache", "gold", threshold=None), p_value=0.02, curve=(point(0.03, 0.08),))
+
+    assert "p ≤" not in alone.uncertified(found)
+    assert "p = 0.02, enough by itself, but not with every threshold and critical slice" in alone.uncertified(found)
+
+
+@pytest.mark.parametrize(
+    ("curve", "starved"),
+    [
+        ((), True),
+        ((point(0.049, 0.2),), True),
+        ((point(0.05, 0.2),), False),
+        ((point(0.3, 0.4), point(0.0, 1.0, coverage=0.0)), False),
+    ],
+)
+def test_evidence_is_too_small_only_where_it_errs_less_often_than_tolerated(
+    curve: tuple[CurvePoint, ...], starved: bool
+) -> None:
+    found = replace(calibration("cache", "gold", threshold=None), curve=curve)
+
+    assert alone.starved(found) is starved
+    assert not alone.starved(calibration("linear", "gold"))
+
+
+def test_against_the_teacher_a_slice_it_answers_has_nothing_to_measure() -> None:
+    one = candidate("linear", reference="teacher", kept=("german",))
+
+    assert alone.lacking(one, "german") == (
+        "the teacher answers all of it, so there is nothing to measure; to take over, risk ≤ 5% lacks about 140 more "
+        "units, 12 days at this rate"
+    )
+
+
+def test_requests_without_a_reference_answer_are_counted() -> None:
+    assert alone.unanswered(story()) == (
+        "3 of 338 test requests in enterprise have no usable reference answer and count as wrong"
+    )
+
+
+def test_where_every_request_has_its_answer_nothing_is_said() -> None:
+    one = candidate("linear", reference="gold")
+    whole = replace(one, verdicts=tuple(replace(each, worst_case=0) for each in one.verdicts))
+
+    assert alone.unanswered(told_of(whole)) == ""
 
 
 def test_what_may_answer_misses_nothing() -> None:

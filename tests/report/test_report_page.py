@@ -227,7 +227,7 @@ def test_what_is_unproven_says_what_it_would_take() -> None:
 
 
 def test_a_slice_left_to_the_teacher_says_so_in_the_picture_and_in_every_table() -> None:
-    wording = "unproven: about 140 more units, 12 days at this rate; the teacher goes on answering"
+    wording = "unproven: risk ≤ 5% lacks about 140 more units, 12 days at this rate; the teacher goes on answering"
     told = story()
     html = render(told)
 
@@ -235,9 +235,10 @@ def test_a_slice_left_to_the_teacher_says_so_in_the_picture_and_in_every_table()
     assert re.search(f'aria-label="linear on german;[^"]*; {wording}"', html)
     assert wording in Page(html).text.split("linear : every condition, every slice")[1]
     assert (
-        "The teacher always answers: german (unproven: about 140 more units, 12 days at this rate)" in Page(html).text
+        "The teacher always answers: german (unproven: risk ≤ 5% lacks about 140 more units, 12 days at this rate)"
+        in Page(html).text
     )
-    assert "linear leaves to the teacher: german (unproven: about 140 more units" in Page(html).text
+    assert "linear leaves to the teacher: german (unproven: risk ≤ 5% lacks about 140 more units" in Page(html).text
     assert "The teacher goes on answering german: nothing could be certified there." in Page(html).text
 
 
@@ -245,7 +246,7 @@ def test_a_slice_no_traffic_will_help_is_not_told_to_wait() -> None:
     one = candidate("linear", reference="gold", kept=("enterprise",))
     told = forest_of(told_of(one))["linear", "enterprise"]
 
-    assert "unproven: errs as often as tolerated or more: more traffic will not help; the teacher goes on" in told
+    assert "unproven: risk ≤ 5% is missed: it errs as often or more, so more traffic will not help; the teacher" in told
 
 
 def test_a_slice_without_a_bar_that_is_left_to_the_teacher_is_marked_unproven_not_plain() -> None:
@@ -260,7 +261,7 @@ def test_a_baseline_that_may_answer_nothing_says_by_how_much_it_misses() -> None
     alone = told.candidates[0].slices[0].student
     section = Page(render(told)).text.split("Alternatives to distilling")[1].split("Candidates and slices")[0]
 
-    assert "may answer nothing: wrong in 0.4% of what it would answer (12.0% of requests), up to" in section
+    assert "may answer nothing: 1 error in 94 answered units at the strictest threshold: p = 0.048" in section
     assert words.interval(alone) in section
 
 
@@ -378,7 +379,52 @@ def test_a_slice_left_to_the_teacher_has_no_risk_to_prove() -> None:
     told = Page(render(told_of(replace(one, verdicts=(*one.verdicts, risk))))).text
 
     assert "nothing here could be scored" not in told
-    assert re.search("errors among answered ≤ 5% on german system against gold.{1,60} unproven: about 140 more", told)
+    assert re.search(
+        "errors among answered ≤ 5% on german system against gold.{1,60} unproven: risk ≤ 5% lacks about 140 more", told
+    )
+
+
+def test_a_candidate_that_takes_nothing_over_is_given_no_verdict_of_the_teachers() -> None:
+    one = candidate("linear", reference="gold", certified=False)
+    rows = forest_of(told_of(one))
+
+    assert {name: "– no takeover" in row for name, row in rows.items()} == dict.fromkeys(rows, True)  # noqa: RUF001
+    assert not [row for row in rows.values() if "✓" in row or "✕" in row]
+
+
+def test_promises_that_are_not_kept_stand_by_name_in_the_table_of_candidates() -> None:
+    table = Page(render(story("not_proven"))).text.split("All candidates, in the order")[1]
+
+    assert "linear linear ○ unproven unproven: accuracy, accuracy on enterprise" in table.replace("student, ", "")
+
+
+def test_requests_that_count_as_wrong_for_want_of_an_answer_stand_in_the_verdict() -> None:
+    verdict = Page(render(story()).split('<header id="verdict"')[1].split("</header>")[0]).text
+
+    assert "3 of 338 test requests in enterprise have no usable reference answer and count as wrong." in verdict
+
+
+def test_what_was_paid_says_for_whom_and_over_what() -> None:
+    told = Page(render(story())).text
+
+    assert "327 were bought for $0.61 (the teacher's answers, this run)" in told
+    assert "Paid so far: $11.82 for all models asked, over all runs" in told
+
+
+def test_the_last_line_of_the_ledger_stands_first_as_it_is() -> None:
+    told = replace(story(), ledger=("1. earlier", "This run: second decision"))
+    section = Page(render(told).split('id="ledger"')[1].split("</section>")[0]).text
+
+    assert section.index("This run: second decision") < section.index("1. earlier")
+    assert section.count("This run: second decision") == 1
+
+
+def test_the_curve_says_how_its_threshold_was_picked() -> None:
+    assert "one that the test was likely to prove again, not the most lenient" in Page(render(story())).text
+
+
+def test_prompts_without_an_accepted_answer_are_a_row_of_the_funnel() -> None:
+    assert "prompts without any accepted answer: 82" in render(story())
 
 
 def told_of(one: Candidate) -> Story:

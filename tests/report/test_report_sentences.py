@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from story_factory import OUTCOMES, Outcome, candidate, story
 
-from overproof.core.types import Ceiling
+from overproof.core.types import Ceiling, Reference
 from overproof.report.sentences import break_even, gate_line, headline, kept_line, next_steps, standing_line
 
 
@@ -49,13 +49,38 @@ def test_an_unproven_run_names_each_open_promise_and_how_much_to_collect() -> No
     steps = next_steps(story("not_proven"))
 
     assert [step for step in steps if "accuracy on enterprise" in step and "about 164 more units" in step]
-    assert [step for step in steps if "hungriest" in step and "164 more units" in step]
+
+
+def test_the_next_decision_is_told_to_need_fresh_units_for_all_of_it() -> None:
+    (step,) = [each for each in next_steps(story("not_proven")) if "run again" in each]
+
+    assert "about 1,300 fresh units in all, 65 days at this rate, for those shown here cannot decide again" in step
+    assert "164" not in step
+
+
+def test_what_no_traffic_will_bring_is_not_told_to_be_collected() -> None:
+    one = candidate("linear", reference="gold")
+    far = replace(one.verdicts[0], outcome="unproven", more_units=51_000, more_days=12_800.0)
+    steps = next_steps(replace(story("not_proven"), candidates=(replace(one, verdicts=(far,), proven=False),)))
+
+    assert [step for step in steps if "far more units than this traffic brings" in step and "To prove" in step]
+    assert not [step for step in steps if "51,000" in step or "run again" in step]
 
 
 def test_what_failed_is_not_told_to_wait_for_more_evidence() -> None:
     steps = next_steps(replace(story("not_proven"), candidates=(candidate("linear", reference="gold", accuracy=0.7),)))
 
-    assert [step for step in steps if "will not be cured by more evidence" in step]
+    cure = [step for step in steps if "will not be cured by more evidence" in step]
+
+    assert cure
+    assert "which needs fresh traffic to be decided" in cure[0]
+
+
+@pytest.mark.parametrize(("reference", "cure"), [("gold", "[gold]"), ("teacher", "teacher.base_url")])
+def test_requests_without_an_answer_are_a_step_that_names_its_cure(reference: Reference, cure: str) -> None:
+    steps = next_steps(story("not_proven", reference=reference))
+
+    assert [step for step in steps if "3 of 338 test requests" in step and cure in step]
 
 
 def test_a_flagged_dimension_is_a_warning_in_every_outcome() -> None:
@@ -81,7 +106,10 @@ def test_break_even_is_told_in_requests_and_days() -> None:
 @pytest.mark.parametrize("outcome", ["released", "not_proven", "exploratory"])
 def test_what_is_left_to_the_teacher_is_a_step_with_what_it_would_take(outcome: Outcome) -> None:
     leaves = "leaves" if outcome == "released" else "would leave"
-    wanted = f"linear {leaves} to the teacher: german (unproven: about 140 more units, 12 days at this rate)."
+    wanted = (
+        f"linear {leaves} to the teacher: german (unproven: risk ≤ 5% lacks about 140 more units, "
+        "12 days at this rate)."
+    )
 
     assert wanted in next_steps(story(outcome))
 
@@ -112,11 +140,37 @@ def test_where_nothing_may_be_answered_the_first_step_says_why() -> None:
     nothing = candidate("cache", reference="gold", family="baseline", certified=False)
     steps = next_steps(replace(story("not_proven"), candidates=(nothing,)))
 
-    assert steps[0].startswith("cache may answer nothing: wrong in")
+    (why,) = [step for step in steps if step.startswith("cache may answer nothing")]
+
+    assert "with the 1,085 units of calibrate (1 error in 94 answered units" in why
+    assert "needs fresh traffic" in why
     assert not [step for step in steps if "leaves to the teacher" in step]
 
 
 def test_where_nothing_was_tested_every_student_says_what_it_misses() -> None:
     steps = next_steps(replace(story("not_proven"), candidates=(candidate("linear", reference="gold", tested=False),)))
 
-    assert [step for step in steps if step.startswith("linear may answer nothing: wrong in")]
+    assert [step for step in steps if step.startswith("linear may answer nothing: no threshold")]
+
+
+def starving(risk: float) -> tuple[str, ...]:
+    one = candidate("linear", reference="gold", certified=False)
+    curve = (replace(one.calibration.curve[0], risk=risk),)
+    saving = replace(one.verdicts[6], outcome="failed")
+    lost = replace(one, calibration=replace(one.calibration, curve=curve), verdicts=(saving,), proven=False)
+    return next_steps(replace(story("not_proven"), candidates=(lost,)))
+
+
+def test_what_fails_only_because_nothing_may_be_answered_is_told_as_a_consequence() -> None:
+    steps = starving(0.02)
+
+    assert [step for step in steps if "nothing can be shown of saving" in step]
+    assert [step for step in steps if "What helps: more traffic" in step]
+    assert not [step for step in steps if "larger student" in step]
+
+
+def test_what_errs_as_often_as_tolerated_is_told_to_try_a_larger_student() -> None:
+    steps = starving(0.05)
+
+    assert [step for step in steps if "add a larger student" in step]
+    assert not [step for step in steps if "more traffic, or" in step]

@@ -13,8 +13,8 @@ from story_factory import HOSTILE, OUTCOMES, Outcome, candidate, story
 
 from overproof.core.types import Candidate
 from overproof.report import words
-from overproof.report.sentences import headline
-from overproof.report.summary import summary
+from overproof.report.sentences import headline, left_to_teacher, next_steps
+from overproof.report.summary import MOST_SLICES, summary
 
 outcomes = pytest.mark.parametrize("outcome", OUTCOMES)
 
@@ -23,7 +23,7 @@ outcomes = pytest.mark.parametrize("outcome", OUTCOMES)
 def test_it_fits_one_screen(outcome: Outcome) -> None:
     lines = summary(story(outcome), page="triage/report.html").splitlines()
 
-    assert len(lines) <= 40
+    assert len(lines) <= 45
     assert max(map(cell_len, lines)) <= 100
 
 
@@ -62,10 +62,13 @@ def test_slices_left_to_the_teacher_say_what_they_lack_in_the_words_of_the_page(
     lead = candidate("linear", reference="gold", kept=("enterprise", "german"))
     text = flat(summary(replace(story(), candidates=(lead,))))
 
-    assert "german: ○ unproven: about 140 more units, 12 days at this rate; the teacher goes on answering" in text
     assert (
-        "enterprise: ○ unproven: errs as often as tolerated or more: more traffic will not help; the teacher goes on "
-        "answering" in text
+        "german: ○ unproven: risk ≤ 5% lacks about 140 more units, 12 days at this rate; the teacher goes on answering"
+        in text
+    )
+    assert (
+        "enterprise: ○ unproven: risk ≤ 5% is missed: it errs as often or more, so more traffic will not help; the "
+        "teacher goes on answering" in text
     )
 
 
@@ -96,7 +99,57 @@ def test_what_does_not_fit_is_counted() -> None:
 
 
 def test_it_says_what_unproven_would_take() -> None:
-    assert "unproven: ~164 more units, 9 days" in summary(story("not_proven"))
+    one = replace(story("not_proven").candidates[2])
+    brief = replace(story("not_proven"), candidates=(one,))
+
+    assert "unproven: bar lacks ~164 more units, 9 days" in summary(brief)
+
+
+@outcomes
+def test_every_step_is_told_to_its_end(outcome: Outcome) -> None:
+    told = story(outcome)
+    text = flat(summary(told).replace("\nnext ", "\n"))
+    below = set(left_to_teacher(told))
+
+    assert [step for step in next_steps(told) if step not in below and step not in text] == []
+
+
+def test_gate_and_threshold_are_not_cut() -> None:
+    gate = "No baseline is proven: " + "majority is wrong in 91% of what it would answer; " * 6 + "that is all."
+    nothing = candidate("linear", reference="gold", certified=False)
+    text = flat(summary(replace(story(), gate=gate, candidates=(nothing,))))
+
+    assert gate in text
+    assert "certification needs p ≤ 0.025; 5% tolerated" in text
+
+
+def test_what_a_row_lacks_is_named_below_the_table() -> None:
+    text = summary(story("not_proven"))
+
+    assert "answer_cache, linear: unproven: accuracy, accuracy on enterprise" in text
+
+
+def test_a_candidate_that_takes_nothing_over_is_given_no_verdict() -> None:
+    nothing = candidate("linear", reference="gold", certified=False)
+    text = summary(replace(story(), candidates=(nothing,)))
+
+    assert text.count("no takeover") == 1 + MOST_SLICES
+    assert "✓ proven" not in text
+
+
+def test_rows_set_aside_and_prompts_without_an_answer_are_counted() -> None:
+    text = flat(summary(story()))
+
+    assert "13 rows set aside" in text
+    assert "82 prompts without any accepted answer" in text
+
+
+def test_a_saving_no_bill_would_show_is_nothing() -> None:
+    one = candidate("linear", reference="gold")
+    assert one.economics is not None
+    none = replace(one, economics=replace(one.economics, saved_per_month=-0.00003))
+
+    assert "nothing saved; break-even" in summary(replace(story(), candidates=(none,)))
 
 
 @outcomes
@@ -114,7 +167,7 @@ def test_hostile_text_can_neither_steer_the_terminal_nor_break_the_screen(text: 
     lines = summary(story(hostile=text), page="report.html").splitlines()
 
     assert not {"\x1b", "\u202e"} & set("".join(lines))
-    assert len(lines) <= 40
+    assert len(lines) <= 45
     assert "[bold red]" in "".join(lines) or "[bold red]" not in text
 
 

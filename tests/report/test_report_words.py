@@ -120,14 +120,55 @@ def test_a_name_breaks_after_its_joints(name: str, broken: str) -> None:
     assert words.breakable(name) == broken
 
 
-def test_a_wait_of_lifetimes_is_told_in_years_and_without_false_digits() -> None:
-    assert words.missing(175_151, 43_818.2) == "about 180,000 more units, 120 years at this rate"
+def test_a_wait_of_lifetimes_is_told_without_false_digits() -> None:
+    assert words.missing(175_151, 43_818.2) == "far more units than this traffic brings"
 
 
 def test_unproven_says_about_how_many_units_and_days_more() -> None:
     assert words.outcome(verdict(more_units=240, more_days=8.2)) == (
         "unproven: about 240 more units, 9 days at this rate"
     )
+
+
+@given(shown=st.integers(1, 900), more=st.integers(1, 99), rate=st.floats(0.5, 9))
+def test_fresh_units_and_days_are_those_shown_and_those_missing_together(shown: int, more: int, rate: float) -> None:
+    seen = replace_units(estimate(0.9, 0.8, 1), shown)
+    told = words.afresh(verdict(estimate=seen, more_units=more, more_days=more / rate))
+    found = [float(each.replace(",", "")) for each in re.findall(r"[\d,]*\d", told)]
+
+    if (shown + more) / rate > words.LONG_WAIT:
+        assert told == words.TOO_MANY
+    else:
+        assert found[0] == pytest.approx(shown + more, abs=5)
+        assert found[1] == pytest.approx((shown + more) / rate, abs=1 + 1e-6)
+
+
+def replace_units(plain: Estimate, units: int) -> Estimate:
+    from msgspec.structs import replace as changed
+
+    return changed(plain, units=units)
+
+
+def test_one_day_is_one_day() -> None:
+    assert words.missing(3, 0.4) == "about 3 more units, 1 day at this rate"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (-0.00001, "nothing saved"),
+        (0.0, "nothing saved"),
+        (54.4, "$54.40 saved a month"),
+        (-0.087, "$0.087 more a month"),
+    ],
+)
+def test_what_is_saved_is_told_with_its_direction(amount: float, text: str) -> None:
+    assert words.saved(amount) == text
+
+
+def test_hardly_less_than_nothing_has_no_sign() -> None:
+    assert words.percent(-0.0001) == "0.0%"
+    assert words.percent(-0.02) == f"{words.MINUS}2.0%"
 
 
 def test_unproven_without_a_rate_says_no_days() -> None:

@@ -27,14 +27,15 @@ MOST_REASONS = 3
 _WIDE = 90
 """Columns from which there is room for whole sentences."""
 
-_STEP_LINES = 6
+_STEP_LINES, _FACT_LINES = 6, 8
+"""What a step or a fact may take there: more than any of the program's own."""
 
 _NAMES = 9
 """Columns of the names of facts."""
 
 _STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "no takeover": "dim", "not tested": "dim"}
 
-_DROPPED = ("alone", "match", "threshold", "slices", "left", "funnel", "teacher", "economics")
+_DROPPED = ("match", "alone", "threshold", "slices", "teacher", "funnel", "economics")
 """Blocks that make room for the next steps, first to last; the page has all of them."""
 
 
@@ -86,7 +87,7 @@ def _blocks(story: Story, page: str, width: int) -> Iterator[tuple[str, Iterable
             yield "next", _hanging("next", step, width, _STEP_LINES if width >= _WIDE else 2)
     yield "blank", [_text("")]
     for name, value in [*_data(story), ("gate", sentences.gate_line(story))]:
-        yield name, _hanging(name, value, width, 4)
+        yield name, _hanging(name, value, width, _FACT_LINES if width >= _WIDE else 2)
     yield "blank", [_text("")]
     yield "candidates", _all_candidates(story, width)
     if story.lead is not None and story.lead.slices:
@@ -98,7 +99,7 @@ def _blocks(story: Story, page: str, width: int) -> Iterator[tuple[str, Iterable
     if alone.hidden(story) is not None:
         yield "alone", _hanging("alone", alone.hidden_short(story), width, 2)
     for name, value in _money(story):
-        yield name, _hanging(name, value, width, 3)
+        yield name, _hanging(name, value, width, _FACT_LINES if width >= _WIDE else 2)
     if page:
         yield "report", [_facts([("report", page)])]
 
@@ -109,8 +110,6 @@ def _head(story: Story, width: int) -> Iterator[RenderableType]:
     yield from _wrapped(sentences.headline(story), width, 2, "bold")
     yield from _wrapped(words.sentence(story.decision.reason), width, 3)
     yield from _wrapped(sentences.standing_line(story), width, 2, "dim")
-    if alone.unanswered(story):
-        yield from _wrapped(words.sentence(alone.unanswered(story)), width, 2, "yellow")
 
 
 def _all_candidates(story: Story, width: int) -> Iterator[RenderableType]:

@@ -312,10 +312,10 @@ def standing(candidate: Candidate) -> str:
     """
     if not candidate.tested:
         return "not tested"
-    if candidate.proven:
-        return "proven"
     if candidate.calibration.threshold is None:
         return "no takeover"
+    if candidate.proven:
+        return "proven"
     outcomes = {each.outcome for each in candidate.verdicts if each.required}
     return "failed" if "failed" in outcomes else "unproven"
 
