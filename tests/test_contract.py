@@ -46,6 +46,39 @@ def test_what_is_left_out_has_a_default() -> None:
         ("[proof]", "[proof]\nn_max = 0", "proof.n_max: must be at least 1"),
         ("[proof]", "[prompts]\nevaluation_share = 0.7\n[proof]", "prompts.evaluation_share: is 0.7"),
         ("[risk]", "risk = ", "the file: is not TOML"),
+        ("alpha = 0.10", "alpha = nan", "risk.alpha: must be a finite number"),
+        ("[risk]", "[budget]\nusd = inf\n[risk]", "budget.usd: must be a finite number"),
+        ("[risk]", "[budget]\nusd = -0.5\n[risk]", "budget.usd: must be at least 0"),
+        ("characters = [2, 4]", "c = [1.0, nan]", "students[1].c[1]: must be a finite number"),
+        ("input = 3.0", "input = inf", "teacher.price.input: must be a finite number"),
+        ("output = 15.0", "output = -15.0", "teacher.price.output: is -15.0, and cannot be negative"),
+        ("[risk]", "[targets]\nlatency_p95_ms = 0\n[risk]", "targets.latency_p95_ms: must be more than 0"),
+        ("[risk]", "[targets]\ncost_per_1k = -1.0\n[risk]", "targets.cost_per_1k: must be more than 0"),
+        ("[risk]", "[release]\ncore_hour_usd = -1.0\n[risk]", "release.core_hour_usd: must be at least 0"),
+        ("[risk]", "[calibrate]\npoints = 0\n[risk]", "calibrate.points: must be at least 1"),
+        ("[risk]", "[calibrate]\nstart_units = 0\n[risk]", "calibrate.start_units: must be at least 1"),
+        ("[risk]", "[sampling]\ncritical = 0\n[risk]", "sampling.critical: must be at least 1"),
+        ("[risk]", "[report]\nexamples = -1\n[risk]", "report.examples: must be at least 0"),
+        ('model = "big"', 'model = "big"\nceiling = -1', "teacher.ceiling: must be at least 0"),
+        ('model = "big"', 'model = "big"\nat_once = 0', "teacher.at_once: is 0, and must be at least 1"),
+        ('model = "big"', 'model = "big"\nattempts = 0', "teacher.attempts: is 0, and must be at least 1"),
+        ('model = "big"', 'model = "big"\ntimeout_s = 0.0', "teacher.timeout_s: is 0.0, and must be more than 0"),
+        ("at_least = 0.80", 'within = 1.0\nof = "teacher"', "bars[0].within: must be less than 1"),
+        ("at_least = 0.80", 'within = -0.1\nof = "teacher"', "bars[0].within: must be at least 0"),
+        ('name = "toy"', 'name = "../toy"', "task.name: is '../toy'; it names folders"),
+        ('name = "toy"', 'name = ".toy"', "task.name: is '.toy'; it names folders"),
+        ('name = "toy"', 'name = ""', "task.name: is ''; it names folders"),
+        ('name = "toy"', 'name = "a/b"', "task.name: is 'a/b'; it names folders"),
+        ('name = "words+characters"', 'name = "words"', "students[1].name: two students are called 'words'"),
+        ('slice = "all"', 'metric = "acuracy"', "bars[0].metric: cannot be 'acuracy'; choose from 'accuracy'"),
+        (
+            "[risk]",
+            '[prompts]\nunit = "user"\n[risk]',
+            "prompts.unit: cannot be 'user'; choose from a list of 'near_duplicate', 'conversation', 'user' or 'auto'",
+        ),
+        ('name = "toy"\n', "", 'task: needs `name`: write `name = "..."` there'),
+        ('path = "logs/*.jsonl"', "", 'logs[0]: needs `path`: write `path = "..."` there'),
+        ("input = 3.0, ", "", "teacher.price: needs `input`: write `input = ...` there"),
     ],
 )
 def test_a_fault_names_the_place_and_the_fix(change: str, to: str, says: str) -> None:
@@ -56,6 +89,31 @@ def test_a_fault_names_the_place_and_the_fix(change: str, to: str, says: str) ->
 
     assert says in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("[task]", 'task: needs a [task] table with `name = "..."`'),
+        ("[teacher]", 'teacher: needs a [teacher] table with `model = "..."`'),
+        ("[[logs]]", 'logs: needs at least one [[logs]] table with `path = "..."`'),
+        ("[[students]]", "students: needs at least two [[students]] tables"),
+    ],
+)
+def test_a_table_that_is_missing_is_named_with_what_to_write(table: str, says: str) -> None:
+    without = "\n\n".join(part for part in CONTRACT.split("\n\n") if not part.startswith(table))
+
+    with pytest.raises(ContractError) as told:
+        parse(without.encode())
+
+    assert says in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["toy", "Ticket triage 2", "tri-age_v1.2", "Étiquettes"])
+def test_a_task_may_be_called_what_a_folder_may(name: str) -> None:
+    contract = parse(CONTRACT.replace('name = "toy"', f'name = "{name}"').encode())
+
+    assert contract.task.name == name
 
 
 def test_gold_needs_a_place_to_come_from() -> None:
@@ -70,6 +128,13 @@ def test_the_schema_for_editors_knows_every_table() -> None:
 
     tables = schema["$defs"]["Contract"]["properties"]
     assert {"task", "teacher", "logs", "slices", "bars", "risk", "proof", "students", "budget"} <= set(tables)
+
+
+def test_the_schema_knows_the_ranges() -> None:
+    defined = json_schema()["$defs"]
+
+    assert defined["BudgetOptions"]["properties"]["usd"]["minimum"] == 0
+    assert defined["CalibrateOptions"]["properties"]["points"]["minimum"] == 1
 
 
 def test_reading_a_contract_loads_nothing_heavy() -> None:

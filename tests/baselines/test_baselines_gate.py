@@ -157,9 +157,7 @@ def test_a_baseline_that_may_answer_nothing_says_by_how_much_it_errs() -> None:
 
     (miss,) = gate([silent]).misses
 
-    assert miss.reason == (
-        "wrong in 13.0% of what it would answer (90% of requests), where 0.05 is tolerated, so it may answer nothing"
-    )
+    assert miss.reason == "wrong in 13.0% of the 90% it would answer, 5% tolerated"
 
 
 def test_students_are_none_of_its_business() -> None:

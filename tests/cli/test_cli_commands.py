@@ -151,7 +151,78 @@ def test_mined_values_are_quoted_when_written_into_a_contract(tmp_path: Path) ->
     assert "o''brien" in text
 
 
-def test_the_schema_is_json(tmp_path: Path) -> None:
-    ran = overproof("schema", cwd=tmp_path)
+def test_the_schema_is_json_whether_asked_to_be_or_not(tmp_path: Path) -> None:
+    plain, asked = overproof("schema", cwd=tmp_path), overproof("schema", "--json", cwd=tmp_path)
 
-    assert "$defs" in json.loads(ran.stdout)
+    assert "$defs" in json.loads(plain.stdout)
+    assert asked.stdout == plain.stdout
+
+
+def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
+    ran = overproof("--help", cwd=tmp_path)
+
+    assert "0 done, whatever the verdict; 1 something to mend; 2 wrong usage; 130 stopped" in " ".join(
+        ran.stdout.split()
+    )
+
+
+def test_a_plan_gives_its_estimate_as_one(tmp_path: Path) -> None:
+    reach = 'model = "big"\nbase_url = "http://127.0.0.1:9/v1"'
+    contract = toy_logs.CONTRACT.replace('model = "big"', reach) + "\n[budget]\nusd = 100\n"
+    toy_logs.project(tmp_path / "toy", [row | {"model": "small"} for row in toy_logs.rows(400)], contract)
+
+    ran = overproof("plan", "--project", "toy", cwd=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^To buy: \d+ answers for about \$\d+\.\d\d\.$", ran.stdout, re.MULTILINE)
+
+
+def test_init_says_all_that_is_needed_before_the_first_run(tmp_path: Path) -> None:
+    bare = [{"input": row["input"], "output": row["output"]} for row in toy_logs.rows(400)]
+    toy_logs.write(tmp_path, bare)
+
+    ran = overproof("init", "my project", "--from", "logs/a.jsonl", cwd=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "`terms`" in ran.stdout
+    assert "`price`" in ran.stdout
+    assert "settle gold, slices and bars before the first run: the test is read once" in ran.stdout
+    assert "overproof plan --project 'my project'" in ran.stdout
+    assert "overproof run --project 'my project'" in ran.stdout
+
+
+def test_init_asks_for_no_price_where_the_logs_tell_the_costs(tmp_path: Path) -> None:
+    toy_logs.write(tmp_path, [row | {"cost_usd": 0.01} for row in toy_logs.rows(400)])
+
+    ran = overproof("init", "toy", "--from", "logs/a.jsonl", cwd=tmp_path)
+
+    assert ran.returncode == 0, ran.stderr
+    assert "`price`" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("demo", "afile"), "overproof: afile: Not a directory\n"),
+        (("init", "afile", "--from", "logs/a.jsonl"), "overproof: afile is a file: name a folder to write "),
+        (("init", "afile/below", "--from", "logs/a.jsonl"), "overproof: afile/below: Not a directory\n"),
+    ],
+)
+def test_a_file_where_a_folder_should_be_is_one_sentence(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    toy_logs.write(tmp_path, toy_logs.rows(400))
+    (tmp_path / "afile").touch()
+
+    ran = overproof(*args, cwd=tmp_path)
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(says)
+    assert ran.stderr.count("\n") == 1
+
+
+def test_a_report_cannot_be_written_over_a_folder(place: Path) -> None:
+    (place / "taken").mkdir()
+
+    ran = overproof("report", "--project", "toy", "--output", "taken", cwd=place)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "overproof: taken: Is a directory\n")
+    assert not [path for path in place.iterdir() if path.name.startswith(".")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.core.store import KEPT, Store, content_key, write
+from overproof.core.store import KEPT, MANIFEST, Store, content_key, write
 
 
 def test_an_artefact_is_found_by_its_key(tmp_path: Path) -> None:
@@ -45,6 +46,61 @@ def test_a_stage_that_fails_leaves_the_older_artefact_alone(tmp_path: Path) -> N
         raise RuntimeError
 
     assert (store.folder("logs", "k1") / "rows.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [b"", b'{"stage": "lo', b'{"stage": "logs", "of_a_later_version": 1}', b"[]", b"\xff\xfe\x00"],
+    ids=["empty", "torn", "foreign", "not a manifest", "not text"],
+)
+def test_an_artefact_whose_manifest_cannot_be_read_is_not_there(tmp_path: Path, torn: bytes) -> None:
+    store = Store(tmp_path)
+    with store.making("logs", "k1", 1, {}):
+        pass
+    (store.folder("logs", "k1") / MANIFEST).write_bytes(torn)
+
+    assert store.manifest("logs", "k1") is None
+
+    with store.making("logs", "k1", 1, {}):
+        pass
+    assert store.manifest("logs", "k1") is not None
+
+
+def test_what_a_killed_run_left_is_removed_before_the_stage_is_made(tmp_path: Path) -> None:
+    left = tmp_path / "logs" / ".k0.99999"
+    left.mkdir(parents=True)
+    (left / "rows.txt").write_text("half")
+    of_another_stage = tmp_path / "prompts" / ".k0.99999"
+    of_another_stage.mkdir(parents=True)
+
+    with Store(tmp_path).making("logs", "k1", 1, {}):
+        assert not left.exists()
+
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["k1"]
+    assert of_another_stage.exists()
+
+
+def test_bytes_are_on_the_disk_before_they_get_their_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "file", []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append((path.exists(), os.fstat(descriptor).st_size))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write(path, b"four")
+
+    assert synced == [(False, 4)]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken" / "inside").mkdir(parents=True)
+
+    with pytest.raises(IsADirectoryError):
+        write(tmp_path / "taken", b"four")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_only_the_newest_artefacts_are_kept(tmp_path: Path) -> None:

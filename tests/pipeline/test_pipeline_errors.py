@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 import toy_logs
+from overproof.contract import parse
+from overproof.core.errors import UserError
+from overproof.pipeline.files import fingerprint
 from toy_logs import CONTRACT, rows
 
 Rows = list[dict[str, Any]]
@@ -63,7 +66,7 @@ CASES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     "a log that is not there": (
         CONTRACT.replace("logs/*.jsonl", "lgos/*.jsonl"),
         same,
-        "logs[0].path: nothing matches 'lgos/*.jsonl'",
+        "logs: no file matches 'lgos/*.jsonl' in ",
     ),
     "an empty slice": (
         CONTRACT.replace("tier = 'pro'", "tier = 'gold'"),
@@ -152,3 +155,23 @@ def test_a_folder_without_a_contract_says_how_to_write_one(tmp_path: Path) -> No
 
     assert ran.returncode == 1
     assert "overproof init NAME --from LOGS" in ran.stderr
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"logs/a.jsonl": [1, 2', b'{"logs/a.jsonl": [1, 2, 3]}', b"\xff\xfe"])
+def test_a_memory_of_files_that_cannot_be_read_is_made_again(tmp_path: Path, torn: bytes) -> None:
+    folder = toy_logs.project(tmp_path / "toy", rows(10))
+    memory, contract = tmp_path / "files.json", parse(CONTRACT.encode())
+    first = fingerprint(contract, folder, memory)
+    whole = memory.read_bytes()
+    memory.write_bytes(torn)
+
+    assert fingerprint(contract, folder, memory) == first
+    assert memory.read_bytes() == whole
+
+
+def test_right_answers_that_are_not_there_are_told_with_their_place(tmp_path: Path) -> None:
+    contract = CONTRACT + '\n[gold]\npath = "glod.jsonl"\non = "id"\nfield = "gold"\n'
+    folder = toy_logs.project(tmp_path / "toy", rows(10), contract)
+
+    with pytest.raises(UserError, match=r"gold.path: no file matches 'glod.jsonl' in "):
+        fingerprint(parse(contract.encode()), folder, tmp_path / "files.json")

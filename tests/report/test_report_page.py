@@ -395,7 +395,7 @@ def test_a_candidate_that_takes_nothing_over_is_given_no_verdict_of_the_teachers
 def test_promises_that_are_not_kept_stand_by_name_in_the_table_of_candidates() -> None:
     table = Page(render(story("not_proven"))).text.split("All candidates, in the order")[1]
 
-    assert "linear linear ○ unproven unproven: accuracy, accuracy on enterprise" in table.replace("student, ", "")
+    assert "linear linear ○ unproven not proven: accuracy, accuracy on enterprise" in table.replace("student, ", "")
 
 
 def test_requests_that_count_as_wrong_for_want_of_an_answer_stand_in_the_verdict() -> None:

@@ -126,7 +126,7 @@ def test_gate_and_threshold_are_not_cut() -> None:
 def test_what_a_row_lacks_is_named_below_the_table() -> None:
     text = summary(story("not_proven"))
 
-    assert "answer_cache, linear: unproven: accuracy, accuracy on enterprise" in text
+    assert "answer_cache, linear: not proven: accuracy, accuracy on enterprise" in text
 
 
 def test_a_candidate_that_takes_nothing_over_is_given_no_verdict() -> None:

@@ -65,10 +65,8 @@ def _uncertified(calibration: Calibration) -> str:
     if not calibration.curve:
         return "it speaks too seldom for any threshold to be tried"
     best = min(calibration.curve, key=lambda point: point.risk)
-    return (
-        f"wrong in {best.risk:.1%} of what it would answer ({best.coverage:.0%} of requests), "
-        f"where {calibration.alpha:g} is tolerated, so it may answer nothing"
-    )
+    reach = "" if best.coverage > 0.995 else f" of the {best.coverage:.0%} it would answer"
+    return f"wrong in {best.risk:.1%}{reach}, {100 * calibration.alpha:g}% tolerated"
 
 
 def _badness(verdict: Verdict) -> tuple[bool, float]:

@@ -21,7 +21,7 @@ from overproof.logs.options import LogSource, PrivacyOptions
 from overproof.logs.read import read
 from overproof.pipeline.asking import known_price
 from overproof.pipeline.labels import find_labels
-from overproof.pipeline.refuse import _values
+from overproof.pipeline.refuse import values_of
 from overproof.prompts.slices import select
 from overproof.teacher.options import TeacherOptions
 
@@ -133,7 +133,7 @@ def _of_task(exchanges: pl.DataFrame, where: str | None) -> pl.DataFrame:
         models = ", ".join(map(repr, exchanges["model"].unique().sort().to_list()))
         there = [f"model is one of {models}"] if "model" in condition.names else []
         if condition.names - {"model"}:
-            there.append(_values(where, exchanges))
+            there.append(values_of(where, exchanges))
         raise NotEnoughData(f"no call matches {where!r}; {'; '.join(there) or 'mend --where'}")
     return chosen
 

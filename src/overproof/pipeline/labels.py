@@ -9,8 +9,8 @@ import polars as pl
 
 from overproof.core.errors import NotEnoughData
 from overproof.filters.refusals import declines
-from overproof.tasks.classify import Classify, _key
-from overproof.tasks.wrapping import _ANSWER_KEY, layers
+from overproof.tasks.classify import Classify, normal_form
+from overproof.tasks.wrapping import ANSWER_KEY, layers
 
 MIN_SHARE = 0.001
 """An answer rarer than this (and rarer than three) is taken for a slip, not a label."""
@@ -39,9 +39,9 @@ def find_labels(answers: pl.Series) -> list[str]:
         if readable.len() - readable.null_count() > answers.len() / 2:
             return _plausible(labels, answers.len())
     raise NotEnoughData(
-        f"the answers look like free text or JSON with many different values: {counts.height:,} in {answers.len():,} "
-        "calls; `extract` and `generate` are not here yet, and of several tasks in one log --where \"app = '...'\" "
-        "picks one"
+        f"the answers look like free text or JSON, not like labels: {counts.height:,} different ones in "
+        f"{answers.len():,} calls; `extract` and `generate` are not here yet; of several tasks in one log, "
+        "--where \"app = '...'\" picks one"
     )
 
 
@@ -65,9 +65,9 @@ def _spellings(counts: pl.DataFrame) -> dict[str, int]:
     inside: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for text, n in counts.select("text", "n").iter_rows():
         bare = unwrapped(text)
-        inside[_key(bare)][bare] += n
+        inside[normal_form(bare)][bare] += n
         if bare == text:
-            alone[_key(bare)][bare] += n
+            alone[normal_form(bare)][bare] += n
     written = {key: (alone.get(key) or found).most_common(1)[0][0] for key, found in inside.items()}
     totals = {written[key]: found.total() for key, found in inside.items()}
     return dict(sorted(totals.items(), key=lambda each: -each[1]))
@@ -97,7 +97,7 @@ def _inner(text: str) -> str | None:
 def _leads_in(lead: str) -> bool:
     """`Final answer` and `-` lead to an answer; `billing` in `billing: refund` is part of one."""
     words = lead.split()
-    return not words or not any(map(str.isalpha, lead)) or _ANSWER_KEY.fullmatch(words[-1].casefold()) is not None
+    return not words or not any(map(str.isalpha, lead)) or ANSWER_KEY.fullmatch(words[-1].casefold()) is not None
 
 
 def _may_be_label(text: str) -> bool:
@@ -119,7 +119,7 @@ def _without_sentences(frequent: list[str]) -> list[str]:
     """Leave out what the task reads as another, shorter label: `It is billing.` where `billing` is one."""
     labels: list[str] = []
     for text in sorted(frequent, key=len):
-        within = tuple(label for label in labels if _key(label) in _key(text))
+        within = tuple(label for label in labels if normal_form(label) in normal_form(text))
         if not within or Classify(labels=within).read(text).answer is None:
             labels.append(text)
     return [text for text in frequent if text in labels]

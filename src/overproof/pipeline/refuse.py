@@ -73,11 +73,11 @@ def _refuse_empty_slices(contract: Contract, requests: pl.DataFrame) -> None:
         if each in decidable and each.name not in found:
             raise UserError(
                 f"overproof.toml, slices[{i}]: none of {requests.height} requests matches {each.where!r}; "
-                f"{_values(each.where, requests)}"
+                f"{values_of(each.where, requests)}"
             )
 
 
-def _values(where: str, requests: pl.DataFrame) -> str:
+def values_of(where: str, requests: pl.DataFrame) -> str:
     """Say what the names in a condition do stand for."""
     metadata = [msgspec.json.decode(text, type=dict[str, str]) for text in requests["metadata"].unique().to_list()]
     known = {name: sorted({row[name] for row in metadata if name in row})[:8] for name in parse(where).names}

@@ -321,11 +321,11 @@ def standing(candidate: Candidate) -> str:
 
 
 def lacks(candidate: Candidate) -> str:
-    """Return the required promises a candidate does not keep by name: `fails: saving; unproven: risk`."""
+    """Return the required promises a candidate does not keep by name: `fails: saving; not proven: risk`."""
     required = [each for each in candidate.verdicts if each.required]
     told = {
         lead: ", ".join(named(each) for each in required if each.outcome == outcome)
-        for lead, outcome in (("fails", "failed"), ("unproven", "unproven"))
+        for lead, outcome in (("fails", "failed"), ("not proven", "unproven"))
     }
     return "; ".join(f"{lead}: {names}" for lead, names in told.items() if names)
 

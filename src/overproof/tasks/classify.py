@@ -115,7 +115,7 @@ class Normaliser:
         self._exact = frozenset(labels)
         self._by_key: dict[str, str | None] = {}
         for label in labels:  # two labels that differ in case or separators only: neither can be recovered
-            key = _key(label)
+            key = normal_form(label)
             self._by_key[key] = None if key in self._by_key else label
         self._named = _pattern(self._by_key)
 
@@ -140,7 +140,7 @@ class Normaliser:
         return found
 
     def _whole(self, text: str) -> str | None:
-        return text if text in self._exact else self._by_key.get(_key(text))
+        return text if text in self._exact else self._by_key.get(normal_form(text))
 
     def _misleads(self, lead: str) -> bool:
         """`refund: billing` names two labels, `Not: refund` names none."""
@@ -170,7 +170,7 @@ class Normaliser:
 
     def _breaks_off(self, tail: str, key: str) -> bool:
         """`plan ch` names `plan`, but may be the beginning of `plan_change`."""
-        rest = _key(tail)
+        rest = normal_form(tail)
         return any(other != key and other.startswith(rest) for other in self._by_key)
 
     def _names(self, folded: str) -> Iterator[_Named]:
@@ -179,7 +179,7 @@ class Normaliser:
         for match in self._named.finditer(folded):
             if match.end(1) > end:
                 end = match.end(1)
-                yield _Named(_key(match[1]), *match.span(1))
+                yield _Named(normal_form(match[1]), *match.span(1))
 
 
 def _is_verdict(folded: str, named: _Named) -> bool:
@@ -213,7 +213,7 @@ def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_APOSTROPHES)
 
 
-def _key(text: str) -> str:
+def normal_form(text: str) -> str:
     """Return what stays equal when separators change, too."""
     return re.sub(_SEPARATORS, "_", _fold(text.strip()))
 

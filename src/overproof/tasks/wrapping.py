@@ -28,7 +28,7 @@ _PAIRS = {
     "»": "«",
     "「": "」",
 }
-_ANSWER_KEY = re.compile(
+ANSWER_KEY = re.compile(
     r"(?:predicted_)?(?:answer|category|class|classification|intent|label|output|prediction|response|result|topic|type|"
     r"antwort|kategorie|cat[eé]gorie|r[eé]ponse|categor[ií]a|respuesta)"
 )
@@ -75,7 +75,7 @@ def _json_answer(text: str) -> str | None:
     except (ValueError, RecursionError):  # not JSON, or no JSON that anyone means: both are simply no such wrapping
         return None
     if isinstance(value, dict):
-        named = [item for key, item in value.items() if _ANSWER_KEY.fullmatch(key.strip().casefold())]
+        named = [item for key, item in value.items() if ANSWER_KEY.fullmatch(key.strip().casefold())]
         values = named or [item for item in value.values() if isinstance(item, str)]
     else:
         values = value
