@@ -4,7 +4,7 @@ DEMO := .venv-demo
 DEV := .venv
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint types check bench bench-students bench-proof clean
+.PHONY: demo test lint types check bench clean
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/overproof demo overproof-demo
@@ -22,6 +22,9 @@ types: $(DEV)/installed
 	$(DEV)/bin/mypy
 
 check: lint types test
+
+bench: $(DEV)/installed
+	for each in cli road students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
 
 $(DEMO)/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
 	$(call make-venv,$(DEMO))
