@@ -14,6 +14,7 @@ from overproof.pipeline import data, memory
 from overproof.pipeline.plan import plan
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import Outcome, run
+from overproof.release import folder as releases
 from overproof.release import ledger
 from toy_logs import CONTRACT
 
@@ -172,3 +173,30 @@ def test_answers_to_the_evaluation_window_are_not_learned_from(tmp_path: Path) -
     learned = pl.concat([train.frame, tune.frame]).filter(pl.col("input").str.contains("very same"))
     assert learned["answer"].to_list() == ["billing"]
     assert learned["votes"].to_list() == ['{"billing":1}']
+
+
+def test_a_plan_says_that_a_changed_promise_would_only_explore(project: Path) -> None:
+    assert plan(project).notes == ()
+    edit(project, "at_least = 0.80", "at_least = 0.70")
+
+    (note,) = plan(project).notes
+
+    assert "until fresh traffic this run is exploratory" in note
+
+
+def test_a_plan_says_how_many_requests_would_count_as_wrong(tmp_path: Path) -> None:
+    made_rows = [row | {"model": "small"} if i % 5 == 0 else row for i, row in enumerate(toy_logs.rows(600))]
+    folder = toy_logs.project(tmp_path / "toy", made_rows)
+
+    (note,) = plan(folder).notes
+
+    assert "60 of 300 evaluation requests have no answer of 'big' and would count as wrong, 60 of them answered" in note
+    assert "\"model = 'big'\" to task.where" in note
+    assert not Project(folder).ledger.exists()
+
+
+def test_the_id_of_a_release_can_be_noted(project: Path) -> None:
+    decision = run(project).decision
+
+    assert decision.release is not None
+    assert releases.load(project / decision.release, expected_id=decision.release_id).id == decision.release_id

@@ -99,7 +99,7 @@ def test_break_even_is_told_in_requests_and_days() -> None:
     assert one.economics is not None
     never = replace(one, economics=replace(one.economics, break_even_requests=None))
 
-    assert break_even(one) == "8,954 requests, about 7 days"
+    assert break_even(one) == "9,000 requests, about 7 days"
     assert break_even(never) == "never"
 
 

@@ -88,6 +88,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         click.echo(f"\nTo buy: {plan.answers_to_buy} answers for about ${plan.usd:.2f}.")
     else:
         click.echo("\nNothing to buy.")
+    for note in plan.notes:
+        click.echo(f"Note: {note}")
     verdict = "within" if plan.within_budget else "MORE THAN"
     click.echo(f"Spent so far ${plan.spent:.2f}; {verdict} the budget of ${plan.budget:.2f}.")
 
@@ -99,7 +101,7 @@ def show_status(status: Status, *, as_json: bool) -> None:
         return
     click.echo(status.decision.reason)
     if status.release:
-        click.echo(f"Release: {status.release}")
+        click.echo(f"Release: {status.release}, id {status.decision.release_id}")
     if status.stale:
         click.echo(f"Changed since: {', '.join(status.stale)} would be made again by `overproof run`.")
     else:

@@ -551,6 +551,8 @@ class Decision(Record):
     """One sentence for people."""
     release: str | None = None
     """Folder of the release, relative to the project."""
+    release_id: str | None = None
+    """Digest of its checksums: note it, and loading can tell that nothing was exchanged."""
     level: float
     """Error probability this decision spent in all."""
 

@@ -19,7 +19,7 @@ from overproof.pipeline.plugged import kinds_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import stopped_at_gate
-from overproof.release.folder import write_release
+from overproof.release.folder import load, write_release
 from overproof.release.ledger import Permit, Result
 from overproof.release.settle import settle
 from overproof.report.story import Shown
@@ -94,8 +94,10 @@ def _write_release(project: Project, settled: Decision) -> Decision:
     student, _ = contending.load_student(project, kind, entrant.model)
     decided = entering.entered(project.folder("evaluate")).key  # of contents: another student is another key
     folder = project.releases / f"{project.contract.task.name.replace(' ', '-')}-{decided[:8]}"
-    if not folder.exists():  # the same decision, made again after an interruption, is the same release
-        write_release(
+    if folder.exists():  # the same decision, made again after an interruption, is the same release
+        identity = load(folder).id
+    else:
+        identity = write_release(
             folder,
             winner,
             labels=student.labels,
@@ -104,7 +106,8 @@ def _write_release(project: Project, settled: Decision) -> Decision:
             save=student.save,
             redact=project.contract.privacy.redact,
         )
-    return msgspec.structs.replace(settled, release=folder.relative_to(project.root).as_posix())
+    where = folder.relative_to(project.root).as_posix()
+    return msgspec.structs.replace(settled, release=where, release_id=identity)
 
 
 def decision(project: Project) -> Decision:

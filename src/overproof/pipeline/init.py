@@ -23,6 +23,7 @@ from overproof.pipeline.asking import known_price
 from overproof.pipeline.labels import find_labels
 from overproof.pipeline.refuse import values_of
 from overproof.prompts.slices import select
+from overproof.tasks.evidence import CUT
 from overproof.teacher.options import TeacherOptions
 
 SLICE_VALUES = 8
@@ -56,7 +57,8 @@ def init(name: str, logs: str, teacher: str | None, where: str | None) -> Starte
         raise UserError(f"{folder} is a file: name a folder to write {FILE} into")
     exchanges = _of_task(_logged(logs), where)
     found = _most_frequent(exchanges)
-    answers = exchanges.filter(_answered_by(teacher or found))["answer"]
+    whole = ~pl.col("finish_reason").is_in(CUT).fill_null(value=False)  # a label cut off is no label
+    answers = exchanges.filter(_answered_by(teacher or found) & whole)["answer"]
     model = teacher or found or UNNAMED
     if answers.is_empty():
         known = ", ".join(repr(each) for each in exchanges["model"].unique().sort().to_list())
@@ -247,7 +249,10 @@ def _notes(exchanges: pl.DataFrame, answers: pl.Series, labels: list[str]) -> tu
         notes.append("no timestamps: the windows will be cut by hash, and nothing can be said about the newest traffic")
     others = exchanges["model"].n_unique() - 1
     if others:
-        notes.append(f"{others} other model(s) answered some calls; their answers are not learned from")
+        notes.append(
+            f"{others} other model(s) answered some calls: nothing is learned from those, and they count as wrong "
+            "unless the teacher can be asked (teacher.base_url) or task.where leaves them out (\"model = '...'\")"
+        )
     return tuple(notes)
 
 

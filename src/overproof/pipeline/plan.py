@@ -31,6 +31,8 @@ class Plan(Record):
     """Dollars spent so far, over all runs."""
     budget: float
     within_budget: bool
+    notes: tuple[str, ...] = ()
+    """What is better known before the test is read than after."""
 
 
 def plan(root: Path | str, listen: Listener | None = None) -> Plan:
@@ -44,6 +46,7 @@ def plan(root: Path | str, listen: Listener | None = None) -> Plan:
     from overproof.pipeline.answers import basket
     from overproof.pipeline.asking import spent
     from overproof.pipeline.candidates import baselines_to_buy
+    from overproof.pipeline.foretelling import foretold
 
     contract, count, usd = project.contract, 0, 0.0
     if not project.fresh("teacher"):
@@ -60,6 +63,7 @@ def plan(root: Path | str, listen: Listener | None = None) -> Plan:
         spent=so_far,
         budget=contract.budget.usd,
         within_budget=count == 0 or so_far + usd <= contract.budget.usd,
+        notes=tuple(foretold(project)),
     )
 
 

@@ -100,9 +100,9 @@ def next_steps(story: Story) -> tuple[str, ...]:
 def _for_want_of_answers(story: Story) -> Iterator[str]:
     found = unanswered(story)
     if found and story.promise.reference == "gold":
-        yield f"{found}: give right answers for them ([gold]), or narrow task.where."
+        yield f"{found}: give right answers for them ([gold]) or narrow task.where, on fresh traffic."
     elif found:
-        yield f"{found}: let the teacher be asked (teacher.base_url, budget), or narrow task.where."
+        yield f"{found}: let the teacher be asked (teacher.base_url, budget) or narrow task.where, on fresh traffic."
 
 
 def _after_exploring(story: Story) -> Iterator[str]:
@@ -252,7 +252,12 @@ def break_even(candidate: Candidate) -> str:
         return "already"
     days = 30.44 * money.break_even_requests / money.requests_per_month if money.requests_per_month > 0 else None
     after = "" if days is None else f", about {many(math.ceil(days), 'day')}"
-    return f"{count(money.break_even_requests)} requests{after}"
+    return f"{count(_rounded(money.break_even_requests))} requests{after}"
+
+
+def _rounded(n: float) -> float:
+    """Round to two digits: what it rests on is not measured more finely."""
+    return round(n, 1 - math.floor(math.log10(n))) if n >= 100 else n
 
 
 def condition_words(candidate: Candidate) -> Iterator[tuple[str, str, str, Verdict | None]]:

@@ -150,7 +150,8 @@ def _data(story: Story) -> Iterator[tuple[str, str]]:
     )
     yield "teacher", answers
     sifted = (
-        f"{words.many(funnel.completions, 'answer')}: {words.count(funnel.rejected)} rejected, "
+        f"{words.many(funnel.completions, 'answer')} to {words.many(funnel.prompts, 'prompt')}: "
+        f"{words.count(funnel.rejected)} rejected, "
         f"{words.count(funnel.disagreed)} without majority, {words.many(funnel.examples, 'example')}"
     )
     empty = funnel.prompts - funnel.examples - funnel.disagreed

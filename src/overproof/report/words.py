@@ -317,6 +317,8 @@ def standing(candidate: Candidate) -> str:
     if candidate.proven:
         return "proven"
     outcomes = {each.outcome for each in candidate.verdicts if each.required}
+    if outcomes == {"proven"}:
+        return "proven"  # but exploratory, which is marked beside it
     return "failed" if "failed" in outcomes else "unproven"
 
 
