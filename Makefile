@@ -24,7 +24,7 @@ types: $(DEV)/installed
 check: lint types test
 
 bench: $(DEV)/installed
-	for each in cli road students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
+	for each in cli road data students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
 
 $(DEMO)/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
 	$(call make-venv,$(DEMO))
