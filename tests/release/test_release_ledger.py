@@ -209,3 +209,42 @@ def test_an_edited_ledger_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="line 1"):
         ledger.load(path)
+
+
+def gated(planned: str, *, shown: bool = True, outcome: Result = "baseline") -> Ledger:
+    """Return the ledger after a gate that had `planned` students before it."""
+    permit = Ledger().permit(units("a", "b"), "promises", 0.2 * DELTA, "gate", family="gate", planned=planned)
+    reading = Ledger().reading(units("a", "b"), permit, "promises", "gate", NOW, family="gate", planned=planned)
+    return Ledger().plus(reading, concluded(reading, outcome, NOW, shown=shown))
+
+
+def test_the_gates_table_does_not_close_its_units_to_the_students_it_had_planned() -> None:
+    book = gated("these students")
+
+    permit = book.permit(units("a", "b"), "promises", 0.8 * DELTA, "s", family="students", planned="these students")
+
+    assert not permit.exploratory
+    assert permit.level == pytest.approx(0.8 * 0.8 * DELTA)
+
+
+@pytest.mark.parametrize("planned", ["other students", ""])
+def test_the_gates_table_closes_its_units_to_students_thought_of_afterwards(planned: str) -> None:
+    book = gated("these students")
+
+    assert book.permit(units("a"), "promises", 0.8 * DELTA, "s", family="students", planned=planned).exploratory
+
+
+def test_a_second_gate_finds_the_table_of_the_first() -> None:
+    book = gated("these students")
+
+    assert book.permit(units("a"), "promises", 0.2 * DELTA, "g", family="gate", planned="these students").exploratory
+
+
+def test_each_family_has_a_schedule_of_its_own() -> None:
+    book = gated("", shown=False, outcome="not_proven")
+
+    students = book.permit(units("a"), "promises", 0.8 * DELTA, "s", family="students")
+    again = book.permit(units("a"), "promises", 0.2 * DELTA, "g", family="gate")
+
+    assert students.level == pytest.approx(0.8 * 0.8 * DELTA)
+    assert again.level == pytest.approx(0.2 * 0.8 * 0.2 * DELTA)

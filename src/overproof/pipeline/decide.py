@@ -39,7 +39,7 @@ def make_baselines(project: Project, making: Making, listen: Listener) -> None:
     write_json(making.folder / "candidates.json", found)
     write_json(making.folder / "gate.json", verdict)
     making.summary = {"proven": verdict.winner}
-    _conclude(project, making, "baseline" if verdict.winner else "not_proven")
+    _conclude(project, making.folder, found, "baseline", shown=False)
 
 
 def make_calibrate(project: Project, making: Making, listen: Listener) -> None:
@@ -60,15 +60,15 @@ def make_evaluate(project: Project, making: Making, listen: Listener) -> None:
     granted = entering.enter(project, "students", judge.promises_of(project), judged_by, making)
     found = judge.judged(project, folder, contenders, granted, family="students")
     write_json(making.folder / "candidates.json", found)
-    proven = [each.name for each in found if each.proven]
-    making.summary = {"proven": proven}
-    _conclude(project, making, "released" if proven else "not_proven")
+    making.summary = {"proven": [each.name for each in found if each.proven]}
+    _conclude(project, making.folder, found, "released", shown=False)
 
 
-def _conclude(project: Project, making: Making, outcome: Result) -> None:
-    """Note the outcome in the ledger before anything is made of it."""
-    decided = entering.entered(making.folder)
-    entering.conclude(project, decided, "exploratory" if decided.permit.exploratory else outcome, shown=False)
+def _conclude(project: Project, folder: Path, found: Sequence[Candidate], won: Result, *, shown: bool) -> None:
+    """Note in the ledger how the decision that the stage in `folder` entered ended, before anything is made of it."""
+    decided = entering.entered(folder)
+    outcome: Result = won if any(each.proven for each in found) else "not_proven"
+    entering.conclude(project, decided, "exploratory" if decided.permit.exploratory else outcome, shown=shown)
 
 
 def make_release(project: Project, making: Making, listen: Listener) -> None:
@@ -141,18 +141,10 @@ def gate_sentence(project: Project) -> str:
 
 def show(project: Project) -> None:
     """Note in the ledger that this run's tables are being shown: their test units are spent."""
-    for stage, won in (("baselines", "baseline"), ("evaluate", "released")):
+    won: dict[str, Result] = {"baselines": "baseline", "evaluate": "released"}
+    for stage, outcome in won.items():
         if project.fresh(stage):
-            decided = entering.entered(project.folder(stage))
-            proven = any(each.proven for each in _candidates(project, stage))
-            outcome: Result = "baseline" if won == "baseline" else "released"
-            outcome = outcome if proven else "not_proven"
-            entering.conclude(project, decided, "exploratory" if decided.permit.exploratory else outcome, shown=True)
-
-
-def ledger_lines(project: Project) -> tuple[str, ...]:
-    """Return how the error probability was spent, one decision a line, oldest first."""
-    return entering.lines(project)
+            _conclude(project, project.folder(stage), _candidates(project, stage), outcome, shown=True)
 
 
 def differing(project: Project, candidate: Candidate, inputs: pl.DataFrame, limit: int) -> Iterator[Shown]:

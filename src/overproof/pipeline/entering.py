@@ -73,17 +73,14 @@ def entered(folder: Path) -> Entered:
 
 def lines(project: Project) -> tuple[str, ...]:
     """Return how the error probability was spent, one decision a line, oldest first."""
-    told: dict[int, str] = {}
-    outcomes: dict[int, Entry] = {}
-    for line in _ledger(project).entries:
-        outcomes[line.decision] = line if line.outcome else outcomes.get(line.decision, line)
-    for number, line in sorted(outcomes.items()):
-        ended = line.outcome.replace("_", " ") if line.outcome else "stopped before it was taken"
-        told[number] = (
-            f"Decision {number}, {line.at:%Y-%m-%d}, {line.family}: error probability {line.level:.3g}, {ended}; "
-            f"{line.reason}"
-        )
-    return tuple(told.values())
+    latest = {line.decision: line for line in _ledger(project).entries}  # the last line of a decision says how it ended
+    return tuple(_line(number, line) for number, line in sorted(latest.items()))
+
+
+def _line(number: int, line: Entry) -> str:
+    ended = line.outcome.replace("_", " ") if line.outcome else "stopped before it was taken"
+    spent = f"error probability {line.level:.3g}, {ended}; {line.reason}"
+    return f"Decision {number}, {line.at:%Y-%m-%d}, {line.family}: {spent}"
 
 
 def tested_requests(project: Project) -> pl.DataFrame:

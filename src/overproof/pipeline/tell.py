@@ -18,7 +18,7 @@ from overproof.core.errors import UserError
 from overproof.core.store import Making, write, write_json
 from overproof.core.types import Candidate, Decision, Manifest
 from overproof.evaluate.options import Bar
-from overproof.pipeline import answers, data, decide
+from overproof.pipeline import answers, data, decide, entering
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -79,7 +79,7 @@ def story_of(project: Project) -> Story:
         examples=tuple(_examples(project, candidates, verdict, contract.report.examples)),
         lineage=tuple(_lineage(project)),
         reproduce=(f"overproof run --project {shlex.quote(project.root.resolve().name)}",),
-        ledger=decide.ledger_lines(project),
+        ledger=entering.lines(project),
         environment=_environment(),
     )
 
