@@ -218,6 +218,12 @@ slice = "all"
 metric = "accuracy"
 at_least = 0.90 # of the system: the student where it is sure, the teacher elsewhere
 
+# Requests nobody has asked before are where a student can fail unnoticed; repeats flatter the average.
+# [[bars]]
+# slice = "new"
+# metric = "accuracy"
+# at_least = 0.88
+
 [risk]
 alpha = 0.05 # tolerated share of errors among the requests the student answers
 
