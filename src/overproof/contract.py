@@ -7,13 +7,12 @@ import math
 import re
 import types
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from overproof.calibrate.options import CalibrateOptions
-from overproof.core.errors import ContractError, UserError
+from overproof.core.errors import ContractError
 from overproof.core.types import Record
 from overproof.evaluate.options import Bar, ProofOptions, RiskOptions, TargetOptions
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
@@ -69,13 +68,6 @@ class Contract(Record):
     def critical(self) -> tuple[str, ...]:
         """Names of the critical slices."""
         return tuple(each.name for each in self.slices if each.critical)
-
-
-def load(path: Path) -> Contract:
-    """Read and check a contract; every fault is a `ContractError` that names the place and the fix."""
-    if not path.is_file():
-        raise UserError(f"there is no {path}: write one with `overproof init NAME --from LOGS`")
-    return parse(path.read_bytes())
 
 
 def parse(data: bytes) -> Contract:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toy_logs
-from overproof.contract import load
+from overproof.contract import parse
 from overproof.core.errors import NotEnoughData, UserError
 from overproof.pipeline.init import Started, init, task_name
 from overproof.pipeline.labels import find_labels, unwrapped
@@ -123,7 +123,7 @@ def test_where_is_read_as_slices_are(tmp_path: Path, where: str, calls: int) -> 
     started = start(tmp_path, made, where)
 
     assert started.exchanges == calls
-    assert load(Path(started.path)).task.where == where
+    assert parse((Path(started.path)).read_bytes()).task.where == where
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from overproof.core import tables
 from overproof.core.types import Prediction, PromptId
 from overproof.tasks.classify import Classify
-from overproof.tasks.scoring import Units, charge, route, score
+from overproof.tasks.scoring import Units, route, score
 
 TASK = Classify(labels=("a", "b"))
 
@@ -115,12 +115,6 @@ def test_two_predictions_for_one_prompt_are_refused() -> None:
 def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
     with pytest.raises(ValueError, match="confidence"):
         score(evidence(["a"], ["a"]), predictions(["a"], confidence), TASK, "gold")
-
-
-def test_processor_time_is_charged_by_the_hour() -> None:
-    rows = [Prediction(prompt_id=PromptId("p"), answer="a", confidence=1.0, cost_usd=0.5, latency_ms=3.6e6)]
-
-    assert charge(tables.frame(rows, Prediction), 0.05)["cost_usd"].to_list() == [0.55]
 
 
 # --- units -----------------------------------------------------------------------------------------------------------

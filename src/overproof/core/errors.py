@@ -4,7 +4,6 @@
     ├── UserError              the user can mend it: one sentence, exit code 1
     │   ├── ContractError      overproof.toml is wrong, and where
     │   ├── UnknownPlugin      no such reader, rule, baseline, student or task
-    │   ├── MissingExtra       a heavy package is not installed
     │   ├── MissingSecret      an environment variable is not set
     │   ├── BudgetTooSmall     the estimate exceeds the budget
     │   └── NotEnoughData      nothing to work on, and what would help
@@ -38,13 +37,6 @@ class UnknownPlugin(UserError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(sorted(known))}")
-
-
-class MissingExtra(UserError):
-    """A heavy package that only some users need is not installed."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed: pip install 'overproof[{extra}]'")
 
 
 class MissingSecret(UserError):

@@ -89,12 +89,6 @@ def route(scored: pl.DataFrame, threshold: float | None, always_teacher: Collect
     )
 
 
-def charge(predictions: pl.DataFrame, core_hour_usd: float) -> pl.DataFrame:
-    """Return `predictions` with the processor time of each added to its cost; unknown times add nothing."""
-    hours = pl.col("latency_ms").fill_null(0.0) / 3.6e6
-    return predictions.with_columns(cost_usd=pl.col("cost_usd") + hours * core_hour_usd)
-
-
 @dataclass(frozen=True)
 class Units:
     """Requests grouped into units of evidence. Nothing here has seen a score."""
