@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from overproof.students.text import pieces, words
 
 if TYPE_CHECKING:
-    from overproof.students.linear import Linear
+    from overproof.students.linear_options import LinearOptions
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Counted(NamedTuple):
     pieces: list[int]
 
 
-def learn(texts: Sequence[str], options: Linear) -> Counted:
+def learn(texts: Sequence[str], options: LinearOptions) -> Counted:
     """Return the lexicon of `texts`: every word, and the runs and pieces that occur in `min_count` of them."""
     shortest, longest = options.words
     runs: Counter[Run] = Counter()

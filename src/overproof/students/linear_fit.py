@@ -21,7 +21,7 @@ from overproof.students.softmax import Design, Floats, Matrix, loss, minimise
 from overproof.students.targets import soft_labels
 
 if TYPE_CHECKING:
-    from overproof.students.linear import Linear
+    from overproof.students.linear_options import LinearOptions
 
 LONGER = 0.65
 """Weight of a run of words beside a single word: it says again what its words say."""
@@ -66,7 +66,7 @@ class Fitted:
     """Log-loss on tune at that temperature."""
 
 
-def fit(options: Linear, train: Train, tune: Tune, labels: tuple[str, ...]) -> LinearStudent:
+def fit(options: LinearOptions, train: Train, tune: Tune, labels: tuple[str, ...]) -> LinearStudent:
     """Return the student of `options`; `Linear.fit` says what is raised."""
     learned, judged = only(Train, train).frame, only(Tune, tune).frame
     taught, wanted = soft_labels(learned, labels), soft_labels(judged, labels)
@@ -101,7 +101,7 @@ def _check(labels: tuple[str, ...], present: NDArray[np.intp], tuned_on: int) ->
         )
 
 
-def _scale(counted: Counted, texts: int, options: Linear) -> Floats:
+def _scale(counted: Counted, texts: int, options: LinearOptions) -> Floats:
     """Return how much each run and piece counts, shape (runs + pieces,): by its kind and by how few texts hold it."""
     shortest, longest = options.words
     sizes = np.array([run.count(" ") + 1 for run in counted.lexicon.runs], dtype=np.intp)
@@ -145,7 +145,7 @@ def _bags(bags: Sequence[Sequence[int]], width: int) -> Matrix:
     return sparse.csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(bags), width))
 
 
-def _chosen(options: Linear, lesson: Lesson, exam: Lesson) -> Fitted:
+def _chosen(options: LinearOptions, lesson: Lesson, exam: Lesson) -> Fitted:
     """Return the fit whose penalty does best on tune: weaker than the first while that does no harm, else stronger."""
     start = np.zeros((lesson.design.units.shape[1] + 1, lesson.targets.shape[1]), dtype=np.float32)
     if options.penalty is not None:
