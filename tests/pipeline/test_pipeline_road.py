@@ -10,7 +10,10 @@ import toy_logs
 from overproof.core.errors import UserError
 from overproof.core.protocols import StudentKind
 from overproof.pipeline.plan import plan
-from overproof.pipeline.run import Outcome, run
+from overproof.pipeline.progress import Silent
+from overproof.pipeline.project import Project
+from overproof.pipeline.run import Outcome, make, run
+from overproof.pipeline.stages import STAGES
 from overproof.pipeline.status import status
 from overproof.release import folder as releases
 from overproof.release import ledger
@@ -158,3 +161,13 @@ def test_a_plan_says_what_will_be_made_and_that_it_is_free(tmp_path: Path) -> No
     assert [step.state for step in found.steps] == ["stale"] * 10
     assert (found.answers_to_buy, found.within_budget) == (0, True)
     assert not (folder / "report.html").exists()
+
+
+def test_a_run_stopped_after_one_stage_was_made_anew_goes_on_with_all_that_follows(
+    project: Path, tmp_path: Path
+) -> None:
+    folder = copy(project, tmp_path)
+    filters = next(stage for stage in STAGES if stage.name == "filters")
+    make(Project(folder), filters, Silent())  # and then the machine went down
+
+    assert made(run(folder)) == ["baselines", "students", "calibrate", "evaluate", "release", "report"]

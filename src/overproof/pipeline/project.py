@@ -9,6 +9,7 @@ from pathlib import Path
 from overproof.contract import FILE, Contract, parse
 from overproof.core.errors import UserError
 from overproof.core.store import Store
+from overproof.core.types import Manifest
 from overproof.pipeline import files, stages
 
 
@@ -44,9 +45,15 @@ class Project:
         return self.store.folder(stage, self.keys[stage])
 
     def fresh(self, stage: str) -> bool:
-        """Whether the stage's artefact is there, whole, and made from what is there now."""
-        manifest = self.store.manifest(stage, self.keys[stage])
-        return manifest is not None and all((self.folder(stage) / name).exists() for name in manifest.files)
+        """Whether the stage's artefact is there, whole, and made after all that it is made from."""
+        manifest = self._manifest(stage)
+        if manifest is None or not all((self.folder(stage) / name).exists() for name in manifest.files):
+            return False
+        sources = map(self._manifest, stages.inputs_of(stage))
+        return all(source is None or source.made_at <= manifest.made_at for source in sources)
+
+    def _manifest(self, stage: str) -> Manifest | None:
+        return self.store.manifest(stage, self.keys[stage])
 
     # State that outlives artefacts, and must never be made again:
 

@@ -100,12 +100,12 @@ def only_one(project: Project) -> Iterator[None]:
 
 
 def _all_made(project: Project, past_gate: bool, listen: Listener) -> tuple[StageRun, ...]:
-    """Make what is stale in order; whatever is made from something made anew is stale too."""
+    """Make what is stale, in order."""
     states: list[StageRun] = []
     for stage in STAGES:
         if stage.name in BEYOND_THE_GATE and not past_gate and stopped_at_gate(project):
             states.append(StageRun(stage=stage.name, state="left out"))
-        elif _stale(project, stage, {each.stage for each in states if each.state == "made"}):
+        elif _stale(project, stage.name):
             if not any(each.state == "made" for each in states):
                 _refuse_unbuildable(project)
             states.append(make(project, stage, listen))
@@ -115,10 +115,8 @@ def _all_made(project: Project, past_gate: bool, listen: Listener) -> tuple[Stag
     return tuple(states)
 
 
-def _stale(project: Project, stage: Stage, remade: set[str]) -> bool:
-    if stage.name in project.again or remade & set(stage.inputs) or not project.fresh(stage.name):
-        return True
-    return stage.name == "prompts" and not memory.agrees(project)
+def _stale(project: Project, stage: str) -> bool:
+    return stage in project.again or not project.fresh(stage) or (stage == "prompts" and not memory.agrees(project))
 
 
 def _refuse_unbuildable(project: Project) -> None:

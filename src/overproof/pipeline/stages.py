@@ -123,6 +123,11 @@ BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
 """Stages a run leaves out when a baseline was proven."""
 
 
+def inputs_of(stage: str) -> tuple[str, ...]:
+    """Return the stages that a stage is made from."""
+    return tuple(name for name in STAGES[NAMES.index(stage)].inputs if name != "files")
+
+
 def keys(contract: Contract, files: str) -> dict[str, str]:
     """Return the key of every stage's artefact, given the digest of all files read."""
     found: dict[str, str] = {"files": files}
