@@ -21,7 +21,7 @@ from overproof.release.options import ReleaseOptions
 from overproof.report.options import ReportOptions
 from overproof.students.options import TrainingOptions
 from overproof.tasks.options import TaskOptions
-from overproof.teacher.options import BudgetOptions, SamplingOptions, TeacherOptions
+from overproof.teacher.options import BudgetOptions, SamplingOptions, TeacherOptions, VerifierOptions
 
 FILE = "overproof.toml"
 FOLDER_NAME = re.compile(r"[\w-][\w .-]*")
@@ -52,6 +52,7 @@ class Contract(Record):
     prompts: PromptsOptions = PromptsOptions()
     privacy: PrivacyOptions = PrivacyOptions()
     sampling: SamplingOptions = SamplingOptions()
+    verifier: VerifierOptions | None = None
     filters: tuple[dict[str, Any], ...] = ({"rule": "finish_reason"}, {"rule": "refusal"}, {"rule": "label_set"})
     """`[[filters]]`: rules in order; each names its `rule`, the rest are the rule's own options."""
     baselines: tuple[dict[str, Any], ...] = ({"kind": "majority"}, {"kind": "answer_cache"})

@@ -4,6 +4,7 @@
     ├── UserError              the user can mend it: one sentence, exit code 1
     │   ├── ContractError      overproof.toml is wrong, and where
     │   ├── UnknownPlugin      no such reader, rule, baseline, student or task
+    │   ├── MissingExtra       an optional dependency is not installed
     │   ├── MissingSecret      an environment variable is not set
     │   ├── BudgetTooSmall     the estimate exceeds the budget
     │   └── NotEnoughData      nothing to work on, and what would help
@@ -37,6 +38,13 @@ class UnknownPlugin(UserError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(sorted(known))}")
+
+
+class MissingExtra(UserError):
+    """A heavy dependency that only some users need is not installed."""
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs the extra `{extra}`: pip install 'overproof[{extra}]'")
 
 
 class MissingSecret(UserError):

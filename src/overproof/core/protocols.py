@@ -6,9 +6,10 @@ A plug-in is a small record whose fields are its options; it inherits nothing. I
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from overproof.core.types import Completion, EndpointOptions, Exchange, Message, Prompt, Reading, Record, SetAside
 
@@ -101,11 +102,26 @@ class Student(Protocol):
     def probabilities(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         """Return the chance of each label, shape (inputs, labels), rows summing to 1, temperature applied."""
 
+    def novelty(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        """Return how unlike its training each input is, shape (inputs,), in [0, 1]; 0: nothing about it is new."""
+
     def save(self, folder: Path) -> None:
         """Write everything needed to load it again; no pickle."""
 
     @property
     def size_bytes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What fitting may need besides examples: a place to work in, encoders, somebody to tell."""
+
+    scratch: Path
+    """Folder of this fit alone; what lies there after a killed run may be taken up again."""
+    encoders: Path
+    """Folder of the installed encoders."""
+    tell: Callable[[str, int, int], None] = lambda what, done, total: None  # noqa: ARG005 - nobody listens
+    """Told what is being done, how much of it is done, and of how much."""
 
 
 class StudentKind(Protocol):
@@ -114,10 +130,24 @@ class StudentKind(Protocol):
     @property
     def name(self) -> str: ...
 
-    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> Student:
-        """Return a student fitted on `train`, its temperature on `tune`."""
+    def fit(
+        self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int, workshop: Workshop | None = None
+    ) -> Student:
+        """Return a student fitted on `train`, its temperature on `tune`; a kind that needs a workshop says so."""
 
     def load(self, folder: Path) -> Student: ...
+
+
+@runtime_checkable
+class Combining(Protocol):
+    """A student kind made of other rungs of the same ladder, which are fitted already."""
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """Names of the students it is made of, in order."""
+
+    def combine(self, students: Sequence[Student], kinds: Sequence[str], tune: Tune) -> Student:
+        """Return the student made of `students`, of these plug-in names; what must be chosen is chosen on `tune`."""
 
 
 class Baseline(Protocol):

@@ -80,6 +80,8 @@ class Exchange(Record):
     output_tokens: int | None = None
     cost_usd: float | None = None
     latency_ms: float | None = None
+    logprob: float | None = None
+    """Sum of the answer tokens' log-probabilities, where the log has them."""
 
 
 class SetAside(Record):
@@ -136,6 +138,7 @@ class Request(Record):
     output_tokens: int | None = None
     cost_usd: float | None = None
     latency_ms: float | None = None
+    logprob: float | None = None
 
 
 class Completion(Record):
@@ -154,6 +157,8 @@ class Completion(Record):
     output_tokens: int | None = None
     cost_usd: float = 0.0
     latency_ms: float | None = None
+    logprob: float | None = None
+    """Sum of the answer tokens' log-probabilities, where they are known."""
 
 
 class Reading(Record):
@@ -329,6 +334,55 @@ class Funnel(Record):
     """Prompts in and examples out, by slice."""
 
 
+class Kept(Record):
+    """The labels one way of sampling leaves to learn from, in one slice, and how many of them are right.
+
+    Held against gold, which only this description reads: nothing is chosen by it.
+    """
+
+    way: Literal["first answer", "targeted", "random"]
+    """`first answer`: as the teacher gave them; `targeted`: asked again where doubtful or critical, verified, and what
+    stays doubtful dropped; `random`: asked again as often, but drawn by chance (`sampling.control`)."""
+    slice: str
+    prompts: int
+    """Prompts of train and tune in the slice that gold is known for."""
+    kept: int
+    right: int
+    """Of those kept, whose label is gold's."""
+    lower: float
+    upper: float
+    """Exact 95 % interval of right / kept."""
+    resampled: int
+    """Prompts asked more than once."""
+    usd: float
+    """Spent beyond the first answers, verification included, at the models' prices (cached answers count too)."""
+
+
+class Sampling(Record):
+    """What asking again and verifying did, and what it bought."""
+
+    doubted: int
+    """Prompts whose first answer was doubted."""
+    reasons: dict[str, int]
+    """Doubted prompts by the reason that weighed most."""
+    resampled: int
+    """Prompts asked more than once, critical ones included."""
+    answers: int
+    """Answers beyond the first ones."""
+    settled: int
+    """Re-sampled prompts whose vote was settled."""
+    verified: int
+    """Answers put to the verifier."""
+    refuted: int
+    """Of those, the ones it did not confirm."""
+    dropped: int
+    """Prompts left out because they stayed doubtful."""
+    usd: float
+    """What all this costs at the models' prices, cached or not."""
+    rows: tuple[Kept, ...] = ()
+    """Empty where there is no gold."""
+
+
 class Ceiling(Record):
     """How often the teacher agrees with itself, which no student can beat by more than a square root."""
 
@@ -465,6 +519,18 @@ class SliceThreshold(Record):
     more_days: float | None = None
 
 
+class Confidence(Record):
+    """How a candidate's probabilities become the chance that its answer is right: data, fitted on `tune` alone."""
+
+    kind: Literal["top", "head"] = "top"
+    """`top`: the top probability as it is; `head`: a logistic model of being right (`proof/confidence.py`)."""
+    features: tuple[str, ...] = ()
+    centre: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    intercept: float = 0.0
+
+
 class Calibration(Record):
     """When a candidate may answer: the threshold, and what it was derived from."""
 
@@ -473,8 +539,12 @@ class Calibration(Record):
     alpha: float
     delta: float
     temperature: float = 1.0
+    confidence: Confidence = Confidence()
     threshold: float | None
     """Answer when confidence >= threshold; None: nothing could be certified, the teacher answers all."""
+    shifts: dict[str, float] = {}
+    """Log-odds added to the confidence of requests in a critical slice before the threshold is applied, fitted on
+    `tune`: a threshold of its own for each. A request in several takes the lowest result."""
     coverage: float
     """Share of `calibrate` requests it answers."""
     risk: float

@@ -44,5 +44,8 @@ class ProofOptions(Record):
     """1 - delta: how sure a release decision must be."""
     reference: Reference = "teacher"
     """What right means: `gold`, or the teacher's verified answer. Every figure says which."""
+    group: str | None = None
+    """Metadata key (`customer`, `layout`) for tasks that must transfer to values never seen: it becomes the unit, and no
+    value stands both in what is learned from and in what is judged by."""
     n_max: Annotated[int, Meta(ge=1)] | None = None
     """A unit counts for at most so many of its requests; None: suggested from the training window's unit sizes."""

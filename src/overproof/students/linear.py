@@ -9,6 +9,7 @@ from overproof.students.linear_options import LinearOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from overproof.core.protocols import Workshop
     from overproof.core.splits import Train, Tune
     from overproof.students.linear_student import LinearStudent
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 class Linear(LinearOptions):
     """Multinomial logistic regression over runs of words and pieces of words."""
 
-    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> LinearStudent:  # noqa: ARG002 - the seam's signature
+    def fit(
+        self,
+        train: Train,
+        tune: Tune,
+        labels: tuple[str, ...],
+        seed: int,  # noqa: ARG002 - the seam's signature
+        workshop: Workshop | None = None,  # noqa: ARG002 - the same
+    ) -> LinearStudent:
         """Return a student fitted on `train`; its penalty (unless given) and temperature are chosen on `tune`.
 
         The problem is convex and solved from zero, so nothing is drawn and `seed` changes nothing.

@@ -26,10 +26,23 @@ class TeacherOptions(EndpointOptions):
 
 
 class SamplingOptions(Record):
-    """The `[sampling]` table: how many answers a training prompt gets."""
+    """The `[sampling]` table: where the teacher is asked again before its answer is learned from."""
 
     critical: Annotated[int, Meta(ge=1)] = 1
-    """Answers for each training prompt in a critical slice; more than one lets filters take a vote."""
+    """Answers at most for a training prompt in a critical slice; they are added one by one until the vote is settled."""
+    hard: Annotated[int, Meta(ge=1)] = 1
+    """Answers at most for a training prompt whose first answer is doubted."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.25
+    """Share of the training prompts that may be doubted at most, the most doubtful first."""
+    control: Annotated[int, Meta(ge=0)] = 0
+    """Prompts drawn by chance and asked as often as doubtful ones, so that the report can say what choosing bought."""
+
+
+class VerifierOptions(EndpointOptions):
+    """The `[verifier]` table: a model that looks at doubtful answers a second time, before they are learned from."""
+
+    instruction: str = ""
+    """What it is told; left out, a plain question whether the answer is right, to be answered with yes or no."""
 
 
 class BudgetOptions(Record):
