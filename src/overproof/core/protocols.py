@@ -57,6 +57,8 @@ class Reply(Record):
     latency_ms: float = 0.0
     cached: bool = False
     answered_by: str = ""
+    logprob: float | None = None
+    """Sum of the answer tokens' log-probabilities, when the ask's parameters wanted them and the model told."""
 
 
 class Model(Protocol):
@@ -136,6 +138,15 @@ class StudentKind(Protocol):
         """Return a student fitted on `train`, its temperature on `tune`; a kind that needs a workshop says so."""
 
     def load(self, folder: Path) -> Student: ...
+
+
+@runtime_checkable
+class OnEncoder(Protocol):
+    """A student kind that stands on an installed encoder."""
+
+    @property
+    def model(self) -> str:
+        """Name the encoder is installed under."""
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ class Entry(Record, omit_defaults=True, forbid_unknown_fields=False, gc=False):
     cost_usd: float = 0.0
     latency_ms: float = 0.0
     answered_by: str = ""
+    logprob: float | None = None
 
     @classmethod
     def of(cls, key: str, reply: Reply) -> Entry:
@@ -40,6 +41,7 @@ class Entry(Record, omit_defaults=True, forbid_unknown_fields=False, gc=False):
             cost_usd=reply.cost_usd,
             latency_ms=reply.latency_ms,
             answered_by=reply.answered_by,
+            logprob=reply.logprob,
         )
 
     def reply(self) -> Reply:
@@ -52,6 +54,7 @@ class Entry(Record, omit_defaults=True, forbid_unknown_fields=False, gc=False):
             latency_ms=self.latency_ms,
             cached=True,
             answered_by=self.answered_by,
+            logprob=self.logprob,
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,12 +16,12 @@ import polars as pl
 
 from overproof.core.chance import digest
 from overproof.core.errors import BudgetTooSmall
-from overproof.core.protocols import Student, StudentKind
+from overproof.core.protocols import Combining, OnEncoder, Student, StudentKind, Workshop
 from overproof.core.splits import Train
 from overproof.core.store import Making, Store, write_json
 from overproof.core.types import PromptId, Record
 from overproof.models.budget import Purse
-from overproof.pipeline import asking, data
+from overproof.pipeline import asking, data, encoders
 from overproof.pipeline.plugged import baselines_of, kinds_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -30,6 +31,15 @@ from overproof.teacher.answers import asks, estimate, typical_output
 
 FITTED = 1
 """Version of a fitted student: raised when the same examples would give another one."""
+
+
+class Rung(NamedTuple):
+    """A student of the ladder that is fitted already."""
+
+    kind: StudentKind
+    plugin: str
+    """Name its kind is installed under."""
+    key: str
 
 
 class Entrant(Record):
@@ -101,9 +111,11 @@ def make_students(project: Project, making: Making, listen: Listener) -> None:
     kinds = kinds_of(project.contract)
     prompts = evaluation_prompts(project)
     entrants = []
+    rungs: dict[str, Rung] = {}
     for i, (kind, table) in enumerate(kinds):
         listen.step("students", kind.name, i, len(kinds))
-        key = _fitted(project, kind, table)
+        key = _fitted(project, kind, table, rungs, listen)
+        rungs[kind.name] = Rung(kind, str(table["kind"]), key)
         student, seconds = load_student(project, kind, key)
         said = predict(student, prompts, project.contract.release.core_hour_usd)
         file = f"student-{i}.parquet"
@@ -116,21 +128,42 @@ def make_students(project: Project, making: Making, listen: Listener) -> None:
     making.summary = {"students": [entrant.name for entrant in entrants]}
 
 
-def _fitted(project: Project, kind: StudentKind, table: Mapping[str, Any]) -> str:
+def _fitted(
+    project: Project, kind: StudentKind, table: Mapping[str, Any], rungs: Mapping[str, Rung], listen: Listener
+) -> str:
     """Return the key of the fitted student, fitting it only if that was never done on these examples."""
     contract = project.contract
-    inputs = {"filters": project.keys["filters"]}
-    key = item_key("students", FITTED, inputs, [dict(table), contract.training, contract.task.labels])
+    parts = [rungs[name] for name in kind.of] if isinstance(kind, Combining) else []
+    stands_on = encoders.digest_of(kind.model) if isinstance(kind, OnEncoder) else None
+    inputs = {"filters": project.keys["filters"]} | {f"part {i}": part.key for i, part in enumerate(parts)}
+    key = item_key("students", FITTED, inputs, [dict(table), contract.training, contract.task.labels, stands_on])
     store = Store(project.store.root / "fitted")
     shelf = digest(kind.name, size=4)
     if store.manifest(shelf, key) is None or "students" in project.again:
         train, tune = data.examples(project)
-        with store.making(shelf, key, FITTED, inputs) as making:
+        with store.making(shelf, key, FITTED, inputs) as making, _workshop(project, key, kind.name, listen) as workshop:
             began = perf_counter()
-            student = kind.fit(train, tune, contract.task.labels, contract.training.seed)
+            if isinstance(kind, Combining):
+                fitted = [load_student(project, part.kind, part.key)[0] for part in parts]
+                student = kind.combine(fitted, [part.plugin for part in parts], tune)
+            else:
+                student = kind.fit(train, tune, contract.task.labels, contract.training.seed, workshop)
             student.save(making.folder)
             making.summary = {"seconds": perf_counter() - began}
     return f"{shelf}/{key}"
+
+
+@contextmanager
+def _workshop(project: Project, key: str, name: str, listen: Listener) -> Iterator[Workshop]:
+    """Yield a place to work in that survives a killed run, and is cleared away when the work is done."""
+    scratch = project.store.root / "workshop" / key
+    scratch.mkdir(parents=True, exist_ok=True)
+    yield Workshop(
+        scratch=scratch,
+        encoders=encoders.home(),
+        tell=lambda what, done, total: listen.step("students", f"{name}: {what}", done, total),
+    )
+    shutil.rmtree(scratch)
 
 
 def fitted_folder(project: Project, key: str) -> Path:

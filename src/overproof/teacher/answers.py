@@ -27,7 +27,7 @@ def reuse(requests: pl.DataFrame) -> pl.DataFrame:
     """
     answered = requests.filter(pl.col("by_teacher") & pl.col("answer").is_not_null())
     answered = answered.sort("at", "id", nulls_last=True, maintain_order=True)
-    kept = ("prompt_id", "model", "finish_reason", "input_tokens", "output_tokens", "latency_ms")
+    kept = ("prompt_id", "model", "finish_reason", "input_tokens", "output_tokens", "latency_ms", "logprob")
     columns = schema(Completion)
     table = answered.select(
         *kept,

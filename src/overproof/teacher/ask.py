@@ -107,6 +107,7 @@ def _completion(name: PromptId, ask: Ask, reply: Reply, identity: str) -> Comple
         output_tokens=reply.output_tokens,
         cost_usd=reply.cost_usd,
         latency_ms=reply.latency_ms if reply.error is None else None,
+        logprob=reply.logprob,
     )
 
 
