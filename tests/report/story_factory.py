@@ -20,6 +20,7 @@ from overproof.core.types import (
     FileRead,
     Funnel,
     FunnelRow,
+    Kept,
     LogSummary,
     Manifest,
     Match,
@@ -27,6 +28,7 @@ from overproof.core.types import (
     PromptSummary,
     Reference,
     ReliabilityBin,
+    Sampling,
     SliceResult,
     SliceThreshold,
     Spending,
@@ -246,6 +248,45 @@ def candidate(
     )
 
 
+def kept(way: Literal["first answer", "targeted", "random"], part: str, right: int, kept: int, **more: float) -> Kept:
+    """Return a row whose interval is about as wide as it should be."""
+    value, half = right / kept, 1 / math.sqrt(kept)
+    return Kept(
+        way=way,
+        slice=part,
+        prompts=int(more.get("prompts", 2000)),
+        right_before=int(more.get("right_before", 1904)),
+        kept=kept,
+        right=right,
+        lower=max(0.0, value - half),
+        upper=min(1.0, value + half),
+        resampled=int(more.get("resampled", 0)),
+        usd=more.get("usd", 0.0),
+    )
+
+
+def sampling(hostile: str = "") -> Sampling:
+    few = {"prompts": 400, "right_before": 370}
+    return Sampling(
+        doubted=431,
+        reasons={hostile or "a student trained on the others says otherwise": 402, "its samples disagree": 29},
+        resampled=388,
+        answers=702,
+        settled=341,
+        verified=120,
+        refuted=77,
+        dropped=103,
+        usd=0.42,
+        rows=(
+            kept("first answer", hostile or "german", 370, 400, **few),
+            kept("targeted", hostile or "german", 352, 361, **few, resampled=96, usd=0.11),
+            kept("random", "all", 183, 192, prompts=200, right_before=191, resampled=200, usd=0.31),
+            kept("targeted", "all", 1871, 1897, resampled=388, usd=0.42),
+            kept("first answer", "all", 1904, 2000),
+        ),
+    )
+
+
 def _candidates(outcome: Outcome, reference: Reference, hostile: str) -> tuple[Candidate, ...]:
     def baseline(name: str, accuracy: float, *, certified: bool = True) -> Candidate:
         return candidate(
@@ -406,6 +447,7 @@ def story(outcome: Outcome = "released", *, reference: Reference = "gold", hosti
             ),
             by_slice={"all": (2601, 2507), "enterprise": (540, 522), hostile or "long": (431, 402)},
         ),
+        sampling=sampling(hostile),
         candidates=candidates,
         gate=hostile
         or (

@@ -157,6 +157,7 @@ def test_sections_come_in_the_order_of_the_story(outcome: Outcome) -> None:
         "next",
         "data",
         "funnel",
+        "sampling",
         "gate",
         "candidates",
         "threshold",

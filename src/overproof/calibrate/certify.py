@@ -31,8 +31,6 @@ Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 
-SPREAD = 12
-"""Thresholds that the Bonferroni half tests."""
 ENOUGH = 20
 """Confidences of `tune` in a slice that say something about it."""
 START, SLICE_START = 0.5, 0.8
@@ -96,26 +94,6 @@ def share(excluded: int, of: int) -> float:
     return 0.5 if not excluded else 0.5 / of / comb(of, excluded)
 
 
-def certified(p: Floats, expected: Floats, start: float, least: float, level: float) -> Mask:
-    """Return which thresholds of an ascending grid are certified, all at once with error probability <= `level`.
-
-    Half of the level goes to a fixed sequence, from the strictest threshold at which `start` answered units are
-    `expected` towards the lenient end, until the first that is not proven. The other half is divided over at most 12
-    thresholds, spread over those where at least `least` are expected. `p` are exact p-values; `expected` is known
-    without the scores, so both lists are fixed beforehand.
-    """
-    able = np.flatnonzero(expected >= least)
-    if not len(able):
-        return np.zeros(len(p), dtype=bool)
-    begins = np.flatnonzero(expected >= start)[-1] if (expected >= start).any() else 0
-    failed = np.flatnonzero(p[: begins + 1] > level / 2)
-    in_sequence = np.zeros(len(p), dtype=bool)
-    in_sequence[(failed[-1] + 1 if len(failed) else 0) : begins + 1] = True
-    spread = np.unique(able[np.linspace(0, len(able) - 1, min(SPREAD, len(able))).round().astype(np.intp)])
-    in_sequence[spread[p[spread] <= level / 2 / len(spread)]] = True
-    return in_sequence
-
-
 @dataclass
 class Certifier:
     """Certifies claims for any pair of threshold and slices left out, and remembers those it has seen."""
@@ -168,7 +146,7 @@ class Certifier:
         units = len(self.drawn.rows[name])
         least = binomial.least_units(self.alpha, level / 2)
         start = min(self.start_units, max(least, units * (START if name == "all" else SLICE_START)))
-        return certified(p, units * self.tune_share[name], start, least, level)
+        return thresholds.certified(p, level, units * self.tune_share[name], start, least)
 
     def counts(self, name: str, excluded: frozenset[str]) -> tuple[Counts, Counts]:
         """Return answered units and errors among them at every threshold."""

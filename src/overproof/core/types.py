@@ -345,7 +345,9 @@ class Kept(Record):
     stays doubtful dropped; `random`: asked again as often, but drawn by chance (`sampling.control`)."""
     slice: str
     prompts: int
-    """Prompts of train and tune in the slice that gold is known for."""
+    """Prompts of train and tune in the slice that gold is known for; for `random`, those of them drawn by chance."""
+    right_before: int
+    """Of those, whose first answer is gold's."""
     kept: int
     right: int
     """Of those kept, whose label is gold's."""

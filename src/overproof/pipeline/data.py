@@ -52,6 +52,7 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
         contract.teacher.names,
         contract.prompts,
         contract.slices,
+        group=contract.proof.group,
         remembered=memory.assignments(project),
         read=task_of(contract).read,
     )

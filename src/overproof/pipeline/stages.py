@@ -63,6 +63,7 @@ STAGES: tuple[Stage, ...] = (
             c.prompts,
             c.slices,
             sorted(c.teacher.names),
+            c.proof.group,
             c.proof.n_max,
             c.bars,
             c.proof.confidence,

@@ -12,6 +12,7 @@ from overproof.core.errors import NotEnoughData
 from overproof.core.tables import schema
 from overproof.core.types import Match, Prompt, PromptSummary, Reading, Request
 from overproof.core.where import parse
+from overproof.prompts import groups
 from overproof.prompts import slices as slicing
 from overproof.prompts.join import join
 from overproof.prompts.language import languages
@@ -48,34 +49,43 @@ def build(
     options: PromptsOptions,
     slices: Sequence[SliceOptions],
     *,
+    group: str | None = None,
     remembered: pl.DataFrame | None = None,
     read: Callable[[str | None], Reading] | None = None,
 ) -> PromptSet:
     """Return the prompt set of one task.
 
     Every exchange of the task is a request, answered or not: it is traffic. `exchanges` is a table of `Exchange`, in
-    order of time; `teacher` holds the names its model goes by; `remembered` are the assignments of earlier runs; `read`
-    gives answers their normal form, to compare the label mix (without it, labels are left out of the match). The
-    summary's `n_max` is left at 1 for the caller to choose.
+    order of time; `teacher` holds the names its model goes by; `group` is the metadata key whose values are units, none
+    of them both learned from and judged by; `remembered` are the assignments of earlier runs; `read` gives answers
+    their normal form, to compare the label mix (without it, labels are left out of the match). The summary's `n_max` is
+    left at 1 for the caller to choose.
 
     Raises:
         NotEnoughData: no exchange is of the task, and the sentence says what there is.
-        UserError: `task.where`, `task.input` or a slice cannot be read.
+        UserError: `task.where`, `task.input` or a slice cannot be read, or no request carries `group`.
     """
     inside = _in_scope(exchanges, task)
     rows = inside.with_columns(prompt_id=_prompt_ids(inside))
     rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
     joined = join(rows, options.unit)
+    if group is not None:
+        rows = rows.with_columns(groups.group_of(rows, group))
+        joined = groups.join_groups(rows, joined, group)
     rows = rows.with_columns(unit=joined.units)
     windows = cut(rows, options.evaluation_share, options.seed)
-    dealt = deal(rows.with_columns(window=windows.window), options, remembered)
-    rows = rows.with_columns(window=dealt.window, split=dealt.split)
+    rows = rows.with_columns(window=windows.window)
+    asked = rows.select("id", "unit", "window")
+    dealt = deal(asked if group is None else asked.with_columns(groups.sides(rows, options)), options, remembered)
+    rows = rows.with_columns(window=dealt.window, side=dealt.side, split=dealt.split)
+    if group is not None:
+        rows = rows.with_columns(groups.part_learning(rows, options))
     decidable = slicing.split_by_need(slices).decidable
     rows = _described(rows, teacher, decidable)
     return PromptSet(
         prompts=_prompts(rows),
         requests=rows.select(list(schema(Request))),
-        summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable),
+        summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group),
         match=match(rows, _labels(rows, read), options.seed),
         assignments=dealt.assignments,
     )
@@ -118,7 +128,7 @@ def _prompt_ids(exchanges: pl.DataFrame) -> pl.Series:
 
 def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:
     """Add what is derived of each request: repeat, length, language, slices, whether the teacher answered it."""
-    learned = rows.filter(window="training")["unit"].unique()
+    learned = rows.filter(pl.col("split").is_in(["train", "tune"]))["unit"].unique()
     names = sorted(teacher)
     unnamed = (pl.col("model") == "") & (pl.col("answered_by") == "")
     rows = rows.with_columns(
@@ -134,8 +144,10 @@ def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[Sli
 
 def _prompts(rows: pl.DataFrame) -> pl.DataFrame:
     """Return a table of `Prompt`: each distinct request once, as it was first seen."""
-    first = [pl.col(name).first() for name in ("input", "messages", "parameters", "metadata", "unit")]
-    prompts = rows.group_by("prompt_id", maintain_order=True).agg(*first, seen=pl.len().cast(pl.Int64))
+    first = [pl.col(name).first() for name in ("input", "messages", "parameters", "metadata")]
+    learning = pl.col("unit").filter(pl.col("split").is_in(["train", "tune"])).first()
+    unit = pl.coalesce(learning, pl.col("unit").first())  # groups may share a prompt: who teaches it counts
+    prompts = rows.group_by("prompt_id", maintain_order=True).agg(*first, unit=unit, seen=pl.len().cast(pl.Int64))
     return prompts.rename({"prompt_id": "id"}).select(list(schema(Prompt)))
 
 

@@ -25,8 +25,8 @@ class Joined:
     """What joined requests into units, and what did not."""
 
     units: pl.Series
-    """Unit of each request: the smallest prompt id in it."""
-    by: tuple[Key, ...]
+    """Unit of each request: named by the smallest prompt id in it, or by its group."""
+    by: tuple[str, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     """Key that was not used: why."""
     largest: float = 0.0

@@ -20,6 +20,8 @@ class Dealt:
 
     window: pl.Series
     """Window each request counts for: that of its remembered split, where it has one."""
+    side: pl.Series
+    """Window that the request's unit is dealt in; the same, unless units belong to one as a whole."""
     split: pl.Series
     """`train`, `tune`, `calibrate` or `test`; null where the request was dropped."""
     assignments: pl.DataFrame
@@ -35,20 +37,23 @@ def deal(requests: pl.DataFrame, options: PromptsOptions, remembered: pl.DataFra
     upon is never learned from. New requests of a unit follow what is remembered of it in their window. Where units
     merged and both splits of a window meet in one, `test` stays rather than `calibrate`, and `train` rather than
     `tune`; the other side is dropped: its split is null.
+
+    With a column `side` (a window, one for each unit, or null) a unit belongs to one window as a whole, and its
+    requests in the other are dropped; without a side, all are. What is remembered of a unit decides its side, the later
+    in the order tune, train, calibrate, test.
     """
     known = _memory(remembered)
-    rows = requests.select("id", "unit", timed="window").join(
-        known, left_on="id", right_on="request_id", how="left", maintain_order="left"
+    rows = requests.rename({"window": "timed"}).join(
+        known.rename({"split": "kept"}), left_on="id", right_on="request_id", how="left", maintain_order="left"
     )
-    rows = rows.rename({"split": "kept"}).with_columns(
-        window=pl.col("kept").replace_strict(WINDOW, default=None, return_dtype=pl.String).fill_null(pl.col("timed"))
-    )
-    units = _unit_splits(rows, options)
-    rows = rows.join(units, on=["unit", "window"], how="left", maintain_order="left")
-    split = pl.when(pl.col("kept").is_null() | (pl.col("kept") == pl.col("split"))).then("split")
-    rows = rows.with_columns(split=split)
+    rows = rows.with_columns(window=_window_of("kept").fill_null(pl.col("timed")), rank=_rank("kept"))
+    rows = rows.with_columns(side=_side() if "side" in rows.columns else pl.col("window"))
+    rows = rows.join(_unit_splits(rows, options), on=["unit", "side"], how="left", maintain_order="left")
+    stays = pl.col("kept").is_null() | (pl.col("kept") == pl.col("split"))
+    rows = rows.with_columns(split=pl.when(stays & (pl.col("window") == pl.col("side"))).then("split"))
     return Dealt(
         window=rows["window"],
+        side=rows["side"],
         split=rows["split"],
         assignments=_remember(known, rows),
         moved=rows.filter(pl.col("window") != pl.col("timed")).height,
@@ -62,21 +67,37 @@ def _memory(remembered: pl.DataFrame | None) -> pl.DataFrame:
     return pl.concat([none, remembered.select("request_id", "split").drop_nulls()]).unique("request_id", keep="first")
 
 
+def _window_of(split: str) -> pl.Expr:
+    return pl.col(split).replace_strict(WINDOW, default=None, return_dtype=pl.String)
+
+
+def _rank(split: str) -> pl.Expr:
+    order = {name: i for i, name in enumerate(STAYS)}
+    return pl.col(split).replace_strict(order, default=None, return_dtype=pl.Int8)
+
+
+def _side() -> pl.Expr:
+    """Return the side that a unit's memory decides, else its own; of units without one only `test` is remembered."""
+    last = pl.col("rank").max().over("unit")
+    remembered = last.replace_strict({i: WINDOW[name] for i, name in enumerate(STAYS)}, default=None)
+    known = pl.col("side").is_not_null() | (last == STAYS.index("test"))
+    return pl.when(known).then(pl.coalesce(remembered, "side"))
+
+
 def _unit_splits(rows: pl.DataFrame, options: PromptsOptions) -> pl.DataFrame:
-    """Return the one split that each unit has in each window it stands in: the remembered one, or a draw."""
-    rank = pl.col("kept").replace_strict({name: i for i, name in enumerate(STAYS)}, default=None, return_dtype=pl.Int8)
-    units = rows.group_by("unit", "window").agg(rank.max().alias("rank")).sort("unit", "window")
-    draw = pl.Series("draw", draws(f"{options.seed}/split", units["window"] + "/" + units["unit"]), dtype=pl.Float64)
+    """Return the one split that each unit has on each side it stands on: the remembered one, or a draw."""
+    units = rows.drop_nulls("side").group_by("unit", "side").agg(pl.col("rank").max()).sort("unit", "side")
+    draw = pl.Series("draw", draws(f"{options.seed}/split", units["side"] + "/" + units["unit"]), dtype=pl.Float64)
     dealt = (
-        pl.when(pl.col("window") == "training")
+        pl.when(pl.col("side") == "training")
         .then(pl.when(pl.col("draw") < options.tune_share).then(pl.lit("tune")).otherwise(pl.lit("train")))
         .otherwise(pl.when(pl.col("draw") < options.test_share).then(pl.lit("test")).otherwise(pl.lit("calibrate")))
     )
     stays = pl.col("rank").replace_strict(dict(enumerate(STAYS)), default=None, return_dtype=pl.String)
-    return units.with_columns(draw).select("unit", "window", split=stays.fill_null(dealt))
+    return units.with_columns(draw).select("unit", "side", split=stays.fill_null(dealt))
 
 
 def _remember(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Add what was dealt now; a dropped request keeps what was remembered of it, so it is dropped again."""
-    new = rows.filter(pl.col("kept").is_null()).select(request_id="id", split="split")
+    new = rows.filter(pl.col("kept").is_null()).select(request_id="id", split="split").drop_nulls("split")
     return pl.concat([known, new]).sort("request_id")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from overproof.core.types import PromptSummary
+from overproof.prompts import groups
 from overproof.prompts.join import MOST, Joined
 from overproof.prompts.options import SliceOptions
 from overproof.prompts.splits import Dealt
@@ -26,15 +27,21 @@ def summarise(
     dealt: Dealt,
     *,
     slices: Sequence[SliceOptions],
+    group: str | None = None,
 ) -> PromptSummary:
-    """Return what the prompt set is made of; `rows` are its requests, out of `exchanges` in the logs."""
+    """Return what the prompt set is made of; `rows` are its requests, out of `exchanges` in the logs.
+
+    With `group`, the column of that name tells which requests have one: only groups count as units.
+    """
     per_split = {name: rows.filter(split=name) for name in SPLITS}
     dropped = rows["split"].null_count()
+    of_units = rows if group is None else rows.drop_nulls("group")
+    about_groups = () if group is None else groups.notes(rows, group)
     return PromptSummary(
         exchanges=rows.height,
         out_of_scope=exchanges - rows.height,
         prompts=rows["prompt_id"].n_unique(),
-        units=rows["unit"].n_unique(),
+        units=of_units["unit"].n_unique(),
         joined_by=joined.by,
         not_joined_by=joined.left_out,
         largest_unit=joined.largest,
@@ -45,7 +52,7 @@ def summarise(
         split_units={name: each["unit"].n_unique() for name, each in per_split.items()},
         n_max=1,
         requests_per_month=rows.height / _days(rows["at"]) * DAYS_PER_MONTH,
-        notes=(*windows.notes, *_notes(rows, joined, dealt, slices)),
+        notes=(*windows.notes, *about_groups, *_notes(rows, joined, dealt, slices, group)),
     )
 
 
@@ -57,7 +64,9 @@ def _days(at: pl.Series) -> float:
     return max((newest - oldest) / DAY, 1.0)
 
 
-def _notes(rows: pl.DataFrame, joined: Joined, dealt: Dealt, slices: Sequence[SliceOptions]) -> Iterator[str]:
+def _notes(
+    rows: pl.DataFrame, joined: Joined, dealt: Dealt, slices: Sequence[SliceOptions], group: str | None
+) -> Iterator[str]:
     if rows["at"].null_count() == rows.height:
         yield "no request carries a time: the log is taken to cover one month"
     if joined.largest > MOST:
@@ -65,7 +74,7 @@ def _notes(rows: pl.DataFrame, joined: Joined, dealt: Dealt, slices: Sequence[Sl
     if dealt.moved:
         yield f"{dealt.moved} requests keep the window an earlier run dealt them to, though the cut has moved past them"
     dropped = rows["split"].null_count()
-    if dropped:
+    if dropped and group is None:
         yield f"{dropped} requests were dropped, for their units merged with units of another split"
     if not rows["by_teacher"].any():
         yield "no request was answered by the teacher: every answer will have to be bought"

@@ -60,11 +60,15 @@ def _cut_at(at: pl.Series, share: float) -> datetime | None:
 
 
 def _by_unit(units: pl.Series, share: float, seed: str, why: str) -> Windows:
-    distinct = units.unique()
-    newest = pl.Series([draw < share for draw in draws(f"{seed}/window", distinct)], dtype=pl.Boolean)
-    evaluation = units.replace_strict(distinct, newest, return_dtype=pl.Boolean)
     note = f"{why}: the windows were cut by unit, so every request is new and none is later than another"
-    return Windows(_named(evaluation), "unit hash", notes=(note,))
+    return Windows(drawn(units, share, seed), "unit hash", notes=(note,))
+
+
+def drawn(units: pl.Series, share: float, seed: str) -> pl.Series:
+    """Return the window of each unit's requests when whole units are dealt: `share` of them, by hash, to evaluation."""
+    distinct = units.unique()
+    judging = pl.Series([draw < share for draw in draws(f"{seed}/window", distinct)], dtype=pl.Boolean)
+    return _named(units.replace_strict(distinct, judging, return_dtype=pl.Boolean))
 
 
 def _named(evaluation: pl.Series) -> pl.Series:

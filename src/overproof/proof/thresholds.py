@@ -7,8 +7,6 @@ Angelopoulos, Bates, Candès, Jordan & Lei (2021), "Learn then Test", with two o
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,26 +14,10 @@ from overproof.core.types import Record
 from overproof.proof.binomial import least_units, tail, units_needed_at_most
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
-_BONFERRONI = 12
+SPREAD = 12
 """Thresholds of the grid that the Bonferroni procedure tests; fixed, like the grid."""
-
-
-class Certified(Record):
-    """The most lenient threshold proven to keep the error rate among the answered at or below alpha."""
-
-    threshold: float | None
-    """Answer when confidence >= threshold; None: nothing could be certified."""
-    answered: int
-    """Units answered at the threshold (at the strictest one when there is none)."""
-    errors: int
-    """Of those."""
-    p_value: float
-    """Exact tail at the same threshold."""
-    level: float
-    """That the p-value had to meet; the whole procedure spends `delta`."""
-    procedure: Literal["fixed_sequence", "bonferroni"] | None
-    """Which of the two procedures reached it."""
 
 
 class Counts(Record):
@@ -121,58 +103,44 @@ def grid_from_tune(
     return np.unique(c[np.ceil(answered - 1e-9).astype(np.intp) - 1])
 
 
-def certify(confidence: ArrayLike, correct: ArrayLike, grid: ArrayLike, alpha: float, delta: float) -> Certified:
-    """Return the most lenient threshold whose error rate among the answered is proven to be at most `alpha`.
+def certified(
+    p: ArrayLike, level: float, expected: ArrayLike | None = None, start: float = 0.0, least: float = 0.0
+) -> Mask:
+    """Return which thresholds of an ascending grid are certified, all at once with error probability <= `level`.
 
-    Two procedures share `delta`: a fixed sequence from strict to lenient, each at delta / 2, until the first that is
-    not proven; and a Bonferroni grid of at most 12 thresholds, each at delta / 2 / their number, which an unlucky start
-    cannot stop. The more lenient result is kept. The chance that the true rate exceeds `alpha` is at most `delta`.
-    Requests are one per unit; `grid` was fixed without them (`grid_from_tune`). Errors as for `count`.
+    Half of the level goes to a fixed sequence from strict to lenient, until the first that is not proven; the other
+    half is divided over at most 12 thresholds spread over the grid, which an unlucky start cannot stop. Any certified
+    threshold may then be picked, by any rule.
+
+    Args:
+        p: exact p-values, shape (g,): of "the error rate among the answered is alpha or more" (`table`).
+        level: shared by both procedures.
+        expected: answered units expected at each threshold, known without the scores, so that both lists are fixed
+            beforehand; None: as many as can be wished for.
+        start: the sequence begins at the strictest threshold at which so many are expected, at the most lenient of
+            all where there is none.
+        least: only thresholds at which so many are expected can be certified by the spread; where there is none,
+            nothing is.
     """
-    if not (0 < delta < 1 and 0 < alpha < 1):
-        raise ValueError("alpha and delta lie strictly between 0 and 1")
-    thresholds = np.asarray(grid, dtype=np.float64)
-    counts = count(confidence, correct, np.zeros(len(np.asarray(confidence)), dtype=np.intp), thresholds)
-    if not len(thresholds) or not len(counts.answered):
-        return Certified(threshold=None, answered=0, errors=0, p_value=1.0, level=delta / 2, procedure=None)
-    answered, errors = counts.answered[0], counts.errors[0]
-    p = tail(errors, answered, alpha)
-    sequence, spread = _fixed_sequence(p, delta / 2), _bonferroni(p, delta / 2)
-    won = min(sequence, spread)
-    none = won == len(p)
-    at = min(won, len(p) - 1)
-    return Certified(
-        threshold=None if none else float(thresholds[at]),
-        answered=int(answered[at]),
-        errors=int(errors[at]),
-        p_value=float(p[at]),
-        level=delta / 2 if none or sequence == won else delta / 2 / len(_spread(len(p))),
-        procedure=None if none else "fixed_sequence" if sequence == won else "bonferroni",
-    )
-
-
-def _fixed_sequence(p: Floats, level: float) -> int:
-    """Return the index of the last threshold proven, counted from the strict end; len(p) when the first is not."""
-    failed = np.flatnonzero(p > level)
-    return int(failed[-1]) + 1 if len(failed) else 0
-
-
-def _bonferroni(p: Floats, level: float) -> int:
-    """Return the index of the most lenient threshold of the spread that is proven; len(p) when none is."""
-    tested = _spread(len(p))
-    proven = tested[p[tested] <= level / len(tested)]
-    return int(proven[0]) if len(proven) else len(p)
-
-
-def _spread(points: int) -> NDArray[np.intp]:
-    return np.unique(np.linspace(0, points - 1, min(_BONFERRONI, points)).round().astype(np.intp))
+    values = np.asarray(p, dtype=np.float64)
+    units = np.full(len(values), np.inf) if expected is None else np.asarray(expected, dtype=np.float64)
+    found = np.zeros(len(values), dtype=bool)
+    able = np.flatnonzero(units >= least)
+    if not len(able):
+        return found
+    begins = np.flatnonzero(units >= start)[-1] if (units >= start).any() else 0
+    failed = np.flatnonzero(values[: begins + 1] > level / 2)
+    found[(failed[-1] + 1 if len(failed) else 0) : begins + 1] = True
+    spread = np.unique(able[np.linspace(0, len(able) - 1, min(SPREAD, len(able))).round().astype(np.intp)])
+    found[spread[values[spread] <= level / 2 / len(spread)]] = True
+    return found
 
 
 def units_to_certify(answered: int, errors: int, units: int, alpha: float, delta: float) -> int | None:
     """Return about how many more units would certify, at the error rate and coverage seen; 0 when enough were seen.
 
     `answered` of `units` were answered at the threshold in question, `errors` of them wrongly; the level is delta / 2,
-    that of `certify`. With nothing answered: as if every unit were, without an error. None when the rate seen is at
+    that of each half of `certified`. With nothing answered: as if every unit were, without an error. None when the rate seen is at
     or above `alpha`.
     """
     if not 0 <= errors <= answered <= units:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 from overproof.core.types import Calibration, Candidate, CurvePoint, Estimate, Record, SliceResult, Verdict
 from overproof.report.story import Story
-from overproof.report.words import count, exactly, find_slice, interval, many, missing, percent
+from overproof.report.words import count, exactly, find_slice, interval, many, missing, percent, size
 
 LEAST_UNITS = 30
 """A slice with fewer units is not held against the average: its interval says next to nothing."""
@@ -184,6 +186,51 @@ def hidden_short(story: Story) -> str:
     return (
         f"{found.candidate.name} {percent(found.average.value)} of all, only {interval(found.alone)} "
         f"in {found.worst.slice}: an average hides that"
+    )
+
+
+class Outgrown(Record):
+    """Two students and a slice in which the larger one is really worse."""
+
+    larger: Candidate
+    smaller: Candidate
+    slice: str
+    of_larger: Estimate
+    of_smaller: Estimate
+
+
+def outgrown(story: Story) -> Outgrown | None:
+    """Return where a student of at least twice the size is worse alone, the widest gap of all; None where none is.
+
+    Only slices where the larger one's whole interval lies below the smaller one's value count. This describes: it is no
+    verdict.
+    """
+    pairs = [
+        (larger, smaller)
+        for larger, smaller in permutations(story.of("student"), 2)
+        if larger.size_bytes and smaller.size_bytes and larger.size_bytes >= 2 * smaller.size_bytes
+    ]
+    found = [
+        Outgrown(larger=larger, smaller=smaller, slice=row.slice, of_larger=row.student, of_smaller=other.student)
+        for larger, smaller in pairs
+        for row in larger.slices
+        for other in [find_slice(smaller, row.slice)]
+        if other is not None and row.student is not None and other.student is not None
+        if row.student.units >= LEAST_UNITS and row.student.upper < other.student.value
+    ]
+    return max(found, key=lambda each: (each.of_smaller.value - each.of_larger.value, each.slice), default=None)
+
+
+def outgrown_sentence(story: Story) -> str:
+    """Return that size is not quality, with the figures; empty where the figures do not say so."""
+    found = outgrown(story)
+    if found is None:
+        return ""
+    where = "of all requests" if found.slice == "all" else f"in {found.slice}"
+    return (
+        f"Size is not quality: alone, {found.larger.name} ({size(found.larger.size_bytes)}) is right in "
+        f"{interval(found.of_larger)} {where}, {found.smaller.name} ({size(found.smaller.size_bytes)}) in "
+        f"{interval(found.of_smaller)}, against {story.promise.reference} answers."
     )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from overproof.core.types import Calibration, CurvePoint, Economics, Estimate, Funnel, MatchRow, ReliabilityBin
+from overproof.core.types import (
+    Calibration,
+    CurvePoint,
+    Economics,
+    Estimate,
+    Funnel,
+    MatchRow,
+    ReliabilityBin,
+    Sampling,
+)
 from overproof.report import svg
 from overproof.report.svg import Scale, at
 from overproof.report.words import clean, count, dollars, exactly, interval, percent
@@ -230,6 +239,25 @@ def funnel_rows(funnel: Funnel) -> list[tuple[str, int, str]]:
         ("prompts without any accepted answer", funnel.prompts - funnel.examples - funnel.disagreed, "fill lost"),
         ("examples to learn from", funnel.examples, "fill"),
     ]
+
+
+def reason_rows(sampling: Sampling) -> list[tuple[str, float, str]]:
+    """Return how many first answers were doubted, by the reason that weighed most, most frequent first."""
+    return [(why, n, "fill lost") for why, n in sorted(sampling.reasons.items(), key=lambda each: (-each[1], each[0]))]
+
+
+def labels_track(scale: Scale, kept: Estimate | None, before: float | None, name: str) -> Markup:
+    """Return how many kept labels are right, and before it was asked again, as one row of a figure."""
+    parts = [_upright(scale, each, "grid") for each in svg.ticks(scale.low, scale.high)]
+    told = [name]
+    if before is not None:
+        if before >= scale.low:
+            parts.append(_upright(scale, before, "teacher"))
+        told.append(f"first answers {percent(before)}")
+    if kept is not None:
+        parts.append(svg.centred(_whisker(scale, kept, "plain", 0)))
+        told.append(f"kept {interval(kept)}")
+    return svg.strip(clean("; ".join(told)), svg.join(parts), height="100%")
 
 
 def cost_rows(money: Economics) -> list[tuple[str, float, str]]:

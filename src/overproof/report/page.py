@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec.structs import replace
 
 from overproof.core.types import Candidate, Estimate, Record, SliceResult, Verdict
-from overproof.report import alone, charts, sentences, svg, words
+from overproof.report import alone, bought, charts, sentences, svg, words
 from overproof.report.story import Story
 
 SHOWN_VALUES = 8
@@ -142,6 +142,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences, "a": alone}
+    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences, "a": alone, "bought": bought}
     environment.globals.update(tools, moment=moment, top_shares=top_shares)
     return environment

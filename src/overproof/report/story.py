@@ -16,6 +16,7 @@ from overproof.core.types import (
     PromptSummary,
     Record,
     Reference,
+    Sampling,
     SliceResult,
     Spending,
 )
@@ -64,6 +65,8 @@ class Story(Record):
     ceiling: Ceiling | None = None
     """None when the teacher's agreement with itself was not measured."""
     funnel: Funnel
+    sampling: Sampling | None = None
+    """None where nothing was doubted, asked again or verified."""
     candidates: tuple[Candidate, ...]
     """Baselines and students, in the order they were tested in; those never tested come last."""
     gate: str

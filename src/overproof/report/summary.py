@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from overproof.core.types import Candidate, Verdict
-from overproof.report import alone, sentences, words
+from overproof.report import alone, bought, sentences, words
 from overproof.report.page import Row, interval_groups, moment
 from overproof.report.story import Story
 
@@ -35,7 +35,7 @@ _NAMES = 9
 
 _STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "no takeover": "dim", "not tested": "dim"}
 
-_DROPPED = ("match", "alone", "threshold", "slices", "teacher", "funnel", "economics")
+_DROPPED = ("match", "size", "alone", "threshold", "slices", "teacher", "funnel", "sampling", "economics")
 """Blocks that make room for the next steps, first to last; the page has all of them."""
 
 
@@ -98,6 +98,8 @@ def _blocks(story: Story, page: str, width: int) -> Iterator[tuple[str, Iterable
         yield "left", _left(story.lead, width)
     if alone.hidden(story) is not None:
         yield "alone", _hanging("alone", alone.hidden_short(story), width, 2)
+    if alone.outgrown(story) is not None:
+        yield "size", _hanging("size", alone.outgrown_sentence(story).removeprefix("Size is not quality: "), width, 3)
     for name, value in _money(story):
         yield name, _hanging(name, value, width, _FACT_LINES if width >= _WIDE else 2)
     if page:
@@ -157,6 +159,8 @@ def _data(story: Story) -> Iterator[tuple[str, str]]:
     empty = funnel.prompts - funnel.examples - funnel.disagreed
     sifted += f"; {words.many(empty, 'prompt')} without any accepted answer" if empty > 0 else ""
     yield "funnel", sifted
+    if story.sampling is not None:
+        yield "sampling", bought.sentence(story.sampling)
 
 
 def _money(story: Story) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from overproof.core.chance import digest
 from overproof.core.errors import ReleaseCorrupt
 from overproof.core.types import Record
 from overproof.students.lexicon import Lexicon
+from overproof.students.text import words
 
 Floats = NDArray[np.float32]
 
@@ -107,6 +108,23 @@ class LinearStudent:
         logits -= logits[best]
         chance = 1 / np.exp(logits, out=logits).sum()
         return self.labels[best], float(chance * self._most + LEAST)
+
+    def novelty(self, inputs: Sequence[str]) -> Floats:
+        """Return the share of each text's words, by weight, that training never held; 1 where there is no word."""
+        known, stranger = self._word_weights
+        found = np.ones(len(inputs), dtype=np.float32)
+        for row, text in enumerate(inputs):
+            weights = [known.get(word) for word in dict.fromkeys(words(text))]
+            new = stranger * weights.count(None)
+            if total := new + sum(weight for weight in weights if weight is not None):
+                found[row] = new / total
+        return found
+
+    @cached_property
+    def _word_weights(self) -> tuple[dict[str, float], float]:
+        """Return what each known word counts, and what an unknown one does: as much as the rarest."""
+        known = {word: float(self._scale[row]) for row, word in self._lexicon.single()}
+        return known, max(known.values(), default=1.0)
 
     @cached_property
     def _most(self) -> np.float32:

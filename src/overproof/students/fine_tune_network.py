@@ -1,0 +1,92 @@
+"""The network that is fine-tuned: an encoder's first layers, pooled, below a linear head. Needs torch and transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WORDS = "embeddings.word_embeddings.weight"
+HEAD = "head."
+
+
+@dataclass(frozen=True)
+class Network:
+    """Encoder and head. The word embeddings stay as they are: updating them is a third of a step and buys nothing."""
+
+    encoder: nn.Module
+    head: nn.Linear
+    pooling: str
+    prefix: str
+    """What stands before the names of the weights in the encoder's file."""
+
+    def logits(self, tokens: Sequence[NDArray[np.int32]]) -> Tensor:
+        """Return shape (texts, labels), in single precision."""
+        import torch
+
+        ids, mask = map(torch.from_numpy, padded(tokens))
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        scores: Tensor = self.head(pooled(hidden, mask, self.pooling))
+        return scores.float()
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Return what training changes, named as in the encoder's file; the head's names begin with `head.`."""
+        encoder = {self.prefix + name: each for name, each in self.encoder.named_parameters() if each.requires_grad}
+        return encoder | {HEAD + name: each for name, each in self.head.named_parameters()}
+
+
+def open_network(folder: Path, pooling: str, layers: int, labels: int) -> Network:
+    """Return the network that starts from the encoder installed in `folder`, with a head for `labels` labels.
+
+    Raises:
+        ValueError: the weights are not those of the architecture that `config.json` describes.
+    """
+    from safetensors.torch import load_file
+    from torch import nn
+    from transformers import AutoConfig, AutoModel
+
+    described = json.loads((folder / "config.json").read_bytes())
+    config = AutoConfig.for_model(**described | {"num_hidden_layers": layers})
+    encoder = AutoModel.from_config(config, attn_implementation="sdpa", add_pooling_layer=False)
+    weights = load_file(folder / "weights.safetensors")
+    prefix = prefix_of(weights)
+    found = {name.removeprefix(prefix): each.float() for name, each in weights.items() if name.startswith(prefix)}
+    missing = encoder.load_state_dict(found, strict=False).missing_keys
+    if missing:
+        raise ValueError(f"{folder} holds no weights for {missing[0]!r}, which its config.json asks for")
+    encoder.get_input_embeddings().requires_grad_(requires_grad=False)
+    head = nn.Linear(config.hidden_size, labels)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return Network(encoder.train(), head, pooling, prefix)
+
+
+def prefix_of(weights: Mapping[str, object]) -> str:
+    """Return what stands before the names of an encoder's weights, such as "bert."; often nothing."""
+    return next((name.removesuffix(WORDS) for name in weights if name.endswith(WORDS)), "")
+
+
+def padded(tokens: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask, both (texts, longest)."""
+    ids = np.zeros((len(tokens), max(map(len, tokens))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, each in enumerate(tokens):
+        ids[row, : len(each)] = each
+        mask[row, : len(each)] = 1
+    return ids, mask
+
+
+def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+    """Return one vector for each text, shape (texts, width): the mean of its tokens' vectors, or its first ("cls")."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
