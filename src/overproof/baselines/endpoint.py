@@ -1,4 +1,4 @@
-"""The baseline that buys: a cheaper model off the shelf, asked exactly what the teacher was asked."""
+"""The baseline that buys: a cheaper model, asked exactly what the teacher was asked; and what all that ask share."""
 
 from __future__ import annotations
 
@@ -10,81 +10,79 @@ import polars as pl
 
 from overproof.core import tables
 from overproof.core.errors import UserError
-from overproof.core.protocols import Ask, Model, Reply, Task
+from overproof.core.protocols import Ask, Means, Model, Reply, Task
 from overproof.core.splits import Train
-from overproof.core.types import EndpointOptions, Prediction, Price, Prompt, Record
+from overproof.core.types import EndpointOptions, Message, Prediction, Price, Prompt
 from overproof.models import prices
 from overproof.models.budget import OUT_OF_BUDGET
+from overproof.models.wire import sendable
 
 _HOPELESS = 25
 """When the first so many asks have all failed, the rest would too."""
 
 
-class OffTheShelf(Record):
-    """Asks a smaller model the same prompts, unchanged, and takes its answers as they come.
+class AsksModel(EndpointOptions):
+    """What baselines that ask a model have in common: their endpoint, and how its replies are read.
 
-    No better prompt, no examples: what it reaches is the least such a model can do. It gives no confidence that could
-    be had from every provider, so an answer that can be read has confidence 1 and one that cannot has no answer and
-    confidence 0: it answers everything or nothing, and its calibration will say so. Cost and latency are those of the
-    replies; a reply that comes out of the cache is counted at what it would cost to buy it.
+    A model gives no confidence that could be had from every provider, so an answer that can be read has confidence 1
+    and one that cannot has no answer and confidence 0: everything or nothing, and its calibration will say so. Cost and
+    latency are those of the replies; one that comes out of the cache is counted at what it would cost to buy it.
     """
 
-    model: str
-    """Name the endpoint knows it by."""
     base_url: str
     """`https://host/v1`, or `replay:helpdesk` for the recorded demo models."""
     name: str = ""
-    """Name in tables and report; left out, the model's."""
-    api_key_env: str | None = None
-    """Environment variable that holds the key; None for endpoints that need none."""
-    price: Price | None = None
-    """None: looked up by model name in a maintained price library."""
-    send_metadata: tuple[str, ...] = ()
-    """Metadata keys sent along when asking; most providers want none."""
-    at_once: int = 16
-    """Requests in flight at most."""
-    timeout_s: float = 60.0
-    """Seconds before one attempt is given up."""
-    attempts: int = 6
-    """Tries for each answer before the row is recorded as failed."""
-
-    def __post_init__(self) -> None:
-        """Take the model's name where none is given; raise UserError for numbers that allow no call."""
-        if not self.name:
-            msgspec.structs.force_setattr(self, "name", self.model)
-        if self.at_once < 1 or self.attempts < 1 or self.timeout_s <= 0:
-            raise UserError(f"baseline {self.name!r}: at_once, attempts and timeout_s must be positive")
+    """Name in tables and report; left out, one made from the model's."""
 
     @property
-    def endpoint(self) -> EndpointOptions | None:
+    def endpoint(self) -> EndpointOptions:
         """Return what the model is reached by."""
-        return EndpointOptions(
-            **{field: getattr(self, field) for field in EndpointOptions.__struct_fields__}  # the same names by design
-        )
+        return EndpointOptions(**{field: getattr(self, field) for field in EndpointOptions.__struct_fields__})
 
-    async def answer(self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None) -> pl.DataFrame:  # noqa: ARG002 - the seam
-        """Return a table of `Prediction`, one row for each of `prompts`; a failed call has no answer.
+    def ask(self, prompt: Prompt, messages: tuple[Message, ...]) -> Ask:
+        """Return the call that puts `messages` with all else that `prompt` says."""
+        sent = sendable(prompt.metadata, self.send_metadata)
+        return Ask(messages=messages, parameters=prompt.parameters, metadata=sent)
+
+    async def told(
+        self, model: Model | None, asks: Sequence[Ask], prompts: Sequence[Prompt], task: Task
+    ) -> list[Prediction]:
+        """Return what the model says to each of `prompts`, which was put to it as the ask at its place.
 
         Raises:
             UserError: no model was handed in, or the first 25 asks all failed.
         """
         if model is None:
             raise UserError(f"baseline {self.name!r} asks a model, and was handed none")
-        asked = list(tables.records(prompts, Prompt))
-        asks = [self._ask(prompt) for prompt in asked]
         replies = await _ask_all(model, asks, self.at_once)
         price = self.price or prices.price(self.model, self.base_url)
-        return tables.frame(
-            (
-                _prediction(prompt, reply, task, _cost(ask, reply, price))
-                for prompt, ask, reply in zip(asked, asks, replies, strict=True)
-            ),
-            Prediction,
-        )
+        return [
+            _prediction(prompt, reply, task, _cost(ask, reply, price))
+            for prompt, ask, reply in zip(prompts, asks, replies, strict=True)
+        ]
 
-    def _ask(self, prompt: Prompt) -> Ask:
-        sent = {key: prompt.metadata[key] for key in self.send_metadata if key in prompt.metadata}
-        return Ask(messages=prompt.messages, parameters=prompt.parameters, metadata=sent)
+
+class OffTheShelf(AsksModel):
+    """Asks a smaller model the same prompts, unchanged, and takes its answers as they come.
+
+    No better prompt, no examples: what it reaches is the least such a model can do.
+    """
+
+    def __post_init__(self) -> None:
+        """Take the model's name where none is given."""
+        if not self.name:
+            msgspec.structs.force_setattr(self, "name", self.model)
+
+    def asks(self, prompts: pl.DataFrame, train: Train | None, task: Task, means: Means) -> list[Ask]:  # noqa: ARG002 - the seam
+        """Return the prompts as the teacher was asked them."""
+        return [self.ask(prompt, prompt.messages) for prompt in tables.records(prompts, Prompt)]
+
+    async def answer(
+        self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None, means: Means
+    ) -> pl.DataFrame:
+        """Return a table of `Prediction`, one row for each of `prompts`; a failed call has no answer."""
+        asks = self.asks(prompts, train, task, means)
+        return tables.frame(await self.told(model, asks, list(tables.records(prompts, Prompt)), task), Prediction)
 
 
 async def _ask_all(model: Model, asks: Sequence[Ask], at_once: int) -> list[Reply]:
@@ -98,7 +96,7 @@ async def _ask_all(model: Model, asks: Sequence[Ask], at_once: int) -> list[Repl
             if len(replies) == _HOPELESS and all(map(_failed, replies.values())):
                 raise UserError(f"the first {_HOPELESS} asks all failed, the last one so: {reply.error}")
 
-    workers = [asyncio.create_task(work()) for _ in range(min(at_once, len(asks)))]
+    workers = [asyncio.create_task(work()) for _ in range(min(max(1, at_once), len(asks)))]
     try:
         await asyncio.gather(*workers)  # not a TaskGroup: a UserError must come out as itself
     finally:

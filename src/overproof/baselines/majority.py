@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from overproof.core.protocols import Model, Task
+from overproof.core.protocols import Means, Model, Task
 from overproof.core.splits import Train, only
-from overproof.core.types import EndpointOptions, Record
+from overproof.core.types import Record
 
 
 class Majority(Record):
@@ -21,12 +21,14 @@ class Majority(Record):
         """Return `majority`."""
         return "majority"
 
-    @property
-    def endpoint(self) -> EndpointOptions | None:
-        """Return None: it asks nobody."""
-        return None
-
-    async def answer(self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None) -> pl.DataFrame:  # noqa: ARG002 - the seam
+    async def answer(
+        self,
+        prompts: pl.DataFrame,
+        train: Train,
+        task: Task,  # noqa: ARG002 - the seam
+        model: Model | None,  # noqa: ARG002 - the seam
+        means: Means,  # noqa: ARG002 - the seam
+    ) -> pl.DataFrame:
         """Return a table of `Prediction`, one row for each of `prompts`; without examples nothing is answered."""
         answer, share = _most_common(only(Train, train).frame)
         return prompts.select(

@@ -8,13 +8,10 @@ from pathlib import Path
 import click
 
 from overproof import __version__
+from overproof.cli.models import models
+from overproof.cli.options import PATH, json_option, project_option
 
-PATH = click.Path(path_type=Path)
 EXIT_CODES = "Exit codes: 0 done, whatever the verdict; 1 something to mend; 2 wrong usage; 130 stopped."
-project_option = click.option(
-    "--project", "-p", type=PATH, default=Path(), help="Folder that holds overproof.toml; this one when left out."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")
 
 
 class InOrder(click.Group):
@@ -69,10 +66,13 @@ def demo(folder: Path, *, as_json: bool) -> None:
     """
     from overproof.cli.show import finished, listening
     from overproof.pipeline.demo import demo as run_demo
+    from overproof.pipeline.demo import hint
 
     with listening() as listen:
         outcome = run_demo(folder, listen)
     finished(outcome, folder, as_json=as_json)
+    if lacking := hint():
+        click.echo(lacking, err=True)
 
 
 @main.command()
@@ -153,3 +153,6 @@ def schema(*, as_json: bool) -> None:
     from overproof.contract import json_schema
 
     click.echo(as_json_text(json_schema()))
+
+
+main.add_command(models)

@@ -31,7 +31,48 @@ class Reader(Protocol):
         """Return how sure it is, in [0, 1], that a file with these first lines is its own."""
 
     def read(self, stream: IO[bytes], source: str) -> Iterator[Exchange | SetAside]:
-        """Yield every row in order; `source` names the file in each record."""
+        """Yield every row in order; `source` names the file in each record.
+
+        Whatever a file is (gzip, Parquet, CSV, a JSON document), `stream` holds one JSON object a line.
+        """
+
+
+@dataclass(frozen=True)
+class Part:
+    """A row of one file that completes a call in another: the request of a batch's answer, a score, an event."""
+
+    key: str
+    """What the call is found by."""
+    source: str
+    """`file:line` the row stands in."""
+    value: Any
+
+
+class Parts(Protocol):
+    """The parts gathered for one file of calls: those in the same folder go before all others."""
+
+    def take(self, key: str) -> Sequence[Part]:
+        """Return what was gathered under `key`, in the order of the rows; it counts as used."""
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A `Reader` whose calls may lie in several files."""
+
+    def completes(self, head: Sequence[bytes], path: Path) -> bool:
+        """Say whether a file with these first lines only completes the calls of others."""
+
+    def gather(self, stream: IO[bytes], source: str) -> Iterator[Part | SetAside]:
+        """Yield what each row of such a file is for, in order."""
+
+    def join(self, stream: IO[bytes], source: str, parts: Parts) -> Iterator[Exchange | SetAside]:
+        """Yield every row of a file of calls, as `read` does, completed by `parts`."""
+
+    def left(self, parts: Sequence[Part]) -> Iterator[Exchange | SetAside]:
+        """Yield what becomes of parts under one key that no call took: calls of their own, or rows set aside.
+
+        Each record has the source of one of the parts; the others count as joined to it.
+        """
 
 
 class Ask(Record):
@@ -141,6 +182,14 @@ class StudentKind(Protocol):
 
 
 @runtime_checkable
+class Demanding(Protocol):
+    """A plug-in that needs more than the base install."""
+
+    def check(self, encoders: Path) -> None:
+        """Raise a `UserError` for what it lacks here (an extra, an encoder in that folder), before anything is bought."""
+
+
+@runtime_checkable
 class OnEncoder(Protocol):
     """A student kind that stands on an installed encoder."""
 
@@ -161,15 +210,42 @@ class Combining(Protocol):
         """Return the student made of `students`, of these plug-in names; what must be chosen is chosen on `tune`."""
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a baseline may need besides examples and a model, and what its own work costs."""
+
+    encoders: Path | None = None
+    """Folder of the installed encoders."""
+    core_hour_usd: float = 0.0
+    """Dollars for an hour of one processor core."""
+
+    def cost(self, busy_ms: float) -> float:
+        """Return the dollars that so many milliseconds of one core cost."""
+        return busy_ms / 1000 / 3600 * self.core_hour_usd
+
+
 class Baseline(Protocol):
     """An alternative to distilling: it answers prompts and says how sure it is."""
 
     @property
     def name(self) -> str: ...
 
-    @property
-    def endpoint(self) -> EndpointOptions | None:
-        """The model it must be handed, if it asks one."""
-
-    async def answer(self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None) -> pl.DataFrame:
+    async def answer(
+        self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None, means: Means
+    ) -> pl.DataFrame:
         """Return a table of `Prediction`, one row for each of `prompts` (a table of `Prompt`)."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A baseline that asks a model, which it must be handed."""
+
+    @property
+    def endpoint(self) -> EndpointOptions:
+        """Where the model is."""
+
+    def asks(self, prompts: pl.DataFrame, train: Train | None, task: Task, means: Means) -> list[Ask]:
+        """Return the very calls that `answer` makes, one for each of `prompts`.
+
+        While there is no `train` yet: calls to be priced, which should not cost less.
+        """

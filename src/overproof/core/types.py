@@ -7,9 +7,10 @@ derives the columns from the class). Money is US dollars, times are UTC, duratio
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, NewType, dataclass_transform
+from typing import Annotated, Any, Literal, NewType, dataclass_transform
 
 import msgspec
+from msgspec import Meta
 
 PromptId = NewType("PromptId", str)
 """Hash of everything that was asked: messages and parameters."""
@@ -118,7 +119,7 @@ class Request(Record):
     at: datetime | None = None
     window: Window
     split: SplitName | None = None
-    """None for a row that had to be dropped because its units merged across splits."""
+    """None for a row that had to be dropped: its units merged across splits, or its group belongs elsewhere."""
     repeat: bool = False
     """Its unit also stands in the training window."""
     length: int = 0
@@ -202,8 +203,8 @@ class Rejection(Record):
 class Price(Record):
     """Dollars per million tokens."""
 
-    input: float
-    output: float
+    input: Annotated[float, Meta(ge=0)]
+    output: Annotated[float, Meta(ge=0)]
 
 
 class EndpointOptions(Record):
@@ -218,11 +219,11 @@ class EndpointOptions(Record):
     """None: looked up by model name in a maintained price library."""
     send_metadata: tuple[str, ...] = ()
     """Metadata keys sent along when asking; most providers want none."""
-    at_once: int = 16
+    at_once: Annotated[int, Meta(ge=1)] = 16
     """Requests in flight at most. More is faster until the provider pushes back; it adapts downwards by itself."""
-    timeout_s: float = 60.0
+    timeout_s: Annotated[float, Meta(gt=0)] = 60.0
     """Seconds before one attempt is given up."""
-    attempts: int = 6
+    attempts: Annotated[int, Meta(ge=1)] = 6
     """Tries for each answer, with growing pauses, before the row is recorded as failed."""
 
 
@@ -236,6 +237,14 @@ class FileRead(Record):
     rows: int
     kept: int
     set_aside: int
+    joined: int = 0
+    """Rows that completed calls of another file; rows = kept + set_aside + joined."""
+    failed: int = 0
+    """Of those kept, calls that failed."""
+    cached: int = 0
+    """Of those kept, calls that a gateway answered from its cache."""
+    saw: str = ""
+    """What the detection saw, in words."""
 
 
 class LogSummary(Record):
@@ -260,7 +269,7 @@ class PromptSummary(Record):
     prompts: int
     units: int
     joined_by: tuple[str, ...]
-    """What joined requests into units."""
+    """What joined requests into units; the key of `proof.group` alone, where there is one."""
     not_joined_by: dict[str, str] = {}
     """What was left out of the joining, and why."""
     largest_unit: float
@@ -271,7 +280,8 @@ class PromptSummary(Record):
     days: float | None = None
     """Length of the evaluation window."""
     requests: dict[str, int]
-    """Requests in each split; `dropped` counts those given up because units merged across splits."""
+    """Requests in each split; `dropped` counts those in none, for their units merged across splits, or `proof.group`
+    keeps what is learned from and what is judged by apart. The notes say why."""
     split_units: dict[str, int]
     n_max: int
     requests_per_month: float

@@ -45,7 +45,7 @@ class ProofOptions(Record):
     reference: Reference = "teacher"
     """What right means: `gold`, or the teacher's verified answer. Every figure says which."""
     group: str | None = None
-    """Metadata key (`customer`, `layout`) for tasks that must transfer to values never seen: it becomes the unit, and no
-    value stands both in what is learned from and in what is judged by."""
+    """Metadata key (`customer`, `layout`) for tasks that must transfer to values never seen: its values are the units,
+    and none stands both in what is learned from and in what is judged by. Requests without it are in no split."""
     n_max: Annotated[int, Meta(ge=1)] | None = None
     """A unit counts for at most so many of its requests; None: suggested from the training window's unit sizes."""

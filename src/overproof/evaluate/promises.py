@@ -24,6 +24,8 @@ class Promises(Record):
     """1 - delta of the whole decision."""
     n_max: int = 1
     """A unit counts for at most so many of its requests."""
+    group: str | None = None
+    """Metadata key whose values are the units, where the promises are for values never seen."""
     teacher_cap: float
     """Dollars one answer of the teacher can cost at most (price x `max_tokens`)."""
     own_cap: float = 0.0

@@ -11,21 +11,29 @@ from pathlib import Path
 from typing import IO, cast
 
 from overproof.core.errors import UserError
+from overproof.logs import remote
+from overproof.logs.remote import RemoteFile
 
 GZIP = b"\x1f\x8b\x08"
 ZSTD = b"\x28\xb5\x2f\xfd"
-HEAD_LINES = 20
-HEAD_BYTES = 4 * 2**20
-"""The first lines end here at the latest, whatever their number."""
 _BUFFER = 2**18
+
+LogFile = Path | RemoteFile
+"""A file on this machine, or one behind a URL."""
 
 
 class Torn(OSError):
-    """A compressed file that ends in the middle or is damaged; what stands before has been read."""
+    """A file that ends in the middle or is damaged; what stands before has been read."""
 
 
-def expand(pattern: str, root: Path) -> list[Path]:
-    """Return the files that `pattern` names, relative to `root`, in a stable order; none at all is an error."""
+class Unreadable(Torn):
+    """A file of which nothing can be read, and why."""
+
+
+def expand(pattern: str, root: Path) -> list[LogFile]:
+    """Return the files that `pattern` names (relative to `root`, or a URL), in a stable order; none is an error."""
+    if remote.is_url(pattern):
+        return [*remote.expand(pattern)]
     whole = root / pattern
     if whole.is_file():
         return [whole]
@@ -35,21 +43,23 @@ def expand(pattern: str, root: Path) -> list[Path]:
     found = sorted(path for path in map(Path, matches) if path.is_file())
     if not found:
         raise UserError(f"logs: no file matches {pattern!r} in {root.resolve()}; check the path in overproof.toml")
-    return found
+    return [*found]
 
 
-def name(path: Path, root: Path) -> str:
+def name(path: LogFile, root: Path) -> str:
     """Return how a file is called in every record: relative to the project where it lies in it."""
+    if isinstance(path, RemoteFile):
+        return path.url
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
-def open_log(path: Path) -> IO[bytes]:
+def open_log(path: LogFile) -> IO[bytes]:
     """Open a plain, gzip or zstd file, told apart by its first bytes; damage surfaces as `Torn` where it lies."""
     try:
-        file = path.open("rb")
+        file: IO[bytes] = path.open("rb")
     except OSError as wrong:
         raise UserError(f"logs: cannot open {path}: {wrong.strerror}") from wrong
-    magic = file.peek(4)[:4]
+    magic = _first(file)
     if magic.startswith(GZIP):
         return _buffered(_Unpacked(file, gzip.GzipFile(fileobj=file)))
     if magic == ZSTD:
@@ -57,18 +67,11 @@ def open_log(path: Path) -> IO[bytes]:
     return file
 
 
-def head(path: Path) -> list[bytes]:
-    """Return the first lines of a log, fewer where it breaks off."""
-    lines: list[bytes] = []
-    size = 0
-    with open_log(path) as stream:
-        try:
-            while len(lines) < HEAD_LINES and size < HEAD_BYTES and (line := stream.readline(HEAD_BYTES)):
-                lines.append(line)
-                size += len(line)
-        except Torn:
-            return lines
-    return lines
+def _first(file: IO[bytes]) -> bytes:
+    """Return a file's first four bytes, and stand before them again."""
+    magic = file.read(4)
+    file.seek(0)
+    return magic
 
 
 class _Unpacked(io.RawIOBase):

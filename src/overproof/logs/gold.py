@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from overproof.core.errors import UserError
-from overproof.logs import files, jsonl, rows
+from overproof.logs import containers, files, jsonl, rows
 from overproof.logs.options import GoldOptions
 
 
@@ -19,7 +19,7 @@ def read_gold(options: GoldOptions, root: Path) -> dict[str, str]:
     """
     gold: dict[str, str] = {}
     for path in files.expand(options.path, root):
-        with files.open_log(path) as stream:
+        with containers.open_rows(path) as stream:
             try:
                 for number, line in enumerate(stream, 1):
                     if not line.isspace():

@@ -7,13 +7,20 @@ import polars as pl
 from overproof.logs.jsonl import EXCERPT
 
 
-def settle(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def settle(exchanges: pl.DataFrame, once: pl.Expr | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the exchanges with unique ids, and those set aside because an earlier row is the same in all fields.
+
+    Rows of which `once` holds come from a store in which an id names one call: of several copies the last counts, for
+    such stores export a call again when it changes.
 
     The second table has the columns of `SetAside` and whatever else `exchanges` has that starts with an underscore.
     """
     fields = [name for name in exchanges.columns if name != "source" and not name.startswith("_")]
     extra = [name for name in exchanges.columns if name.startswith("_")]
+    if once is not None:
+        exchanges, older = _latest(exchanges, once, extra)
+        kept, repeated = settle(exchanges)
+        return kept, pl.concat([older, repeated])
     order = exchanges.with_row_index("_row")
     shared = order.filter(pl.col("id").is_duplicated())
     if shared.is_empty():
@@ -22,6 +29,15 @@ def settle(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     repeated = shared.filter(pl.col("_first") != pl.col("source"))
     kept = order.join(repeated, on="_row", how="anti", maintain_order="left").drop("_row")
     return _unique(kept), _duplicates(repeated, extra)
+
+
+def _latest(exchanges: pl.DataFrame, once: pl.Expr, extra: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Set aside every row of which `once` holds that has a later copy."""
+    order = exchanges.with_row_index("_row")
+    copies = order.filter(once).filter(pl.col("id").is_duplicated())
+    older = copies.with_columns(_first=pl.col("source").last().over("id")).filter(~pl.col("id").is_last_distinct())
+    kept = order.join(older, on="_row", how="anti", maintain_order="left").drop("_row")
+    return kept, _duplicates(older, extra)
 
 
 def _unique(exchanges: pl.DataFrame) -> pl.DataFrame:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, Any, TypeVar
 
 import msgspec
 
+from overproof.core.protocols import Part
 from overproof.core.types import Exchange, SetAside
 from overproof.logs.rows import BadRow, Row
 
@@ -24,9 +25,12 @@ ENCODING = "log_encoding"
 _UTF8_PAIR = re.compile(rb"[\xc2-\xf4][\x80-\xbf]")
 
 
+T = TypeVar("T", Exchange, Part)
+
+
 def exchanges(
-    stream: IO[bytes], source: str, convert: Callable[[Row, str], Exchange], longest: int = LONGEST
-) -> Iterator[Exchange | SetAside]:
+    stream: IO[bytes], source: str, convert: Callable[[Row, str], T], longest: int = LONGEST
+) -> Iterator[T | SetAside]:
     """Yield what `convert` makes of each line; its BadRow, and anything that is not JSON, is set aside."""
     for number, line in enumerate(_lines(stream, longest), 1):
         if line.isspace():
@@ -38,6 +42,22 @@ def exchanges(
             yield convert(decode(line), place)
         except BadRow as why:
             yield SetAside(source=place, reason=str(why), excerpt=_excerpt(line))
+
+
+def several(
+    stream: IO[bytes], source: str, convert: Callable[[Row, str], Iterable[T | SetAside]], longest: int = LONGEST
+) -> Iterator[T | SetAside]:
+    """Yield what `convert` makes of each line, which may hold several rows; places within a line follow a `#`."""
+    for line in exchanges(stream, source, lambda row, place: _Many(list(convert(row, place))), longest):  # type: ignore[type-var]  # unpacked at once
+        if isinstance(line, _Many):
+            yield from line.records
+        else:
+            yield line
+
+
+class _Many:
+    def __init__(self, records: list[Any]) -> None:
+        self.records = records
 
 
 def decode(line: bytes) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from overproof.core.types import Exchange, Message, Record, SetAside
-from overproof.logs import jsonl, rows
+from overproof.logs import answers, jsonl, rows, streams, turns
 from overproof.logs.rows import BadRow, Row
 
 REQUEST = ("request", "request_body", "body")
@@ -16,7 +16,7 @@ NOT_PARAMETERS = frozenset(
     {
         *("messages", "prompt", "model", "user", "metadata", "store", "stream", "stream_options", "safety_identifier"),
         *("service_tier", "prompt_cache_key", "prompt_cache_retention", "timeout", "headers", "extra_headers"),
-        *("api_key", "api_base", "api_version", "base_url"),
+        *("api_key", "api_base", "api_version", "base_url", "input", "instructions"),
     }
 )
 """Fields of a request that cannot change the answer, and the client's own settings, keys among them: never kept."""
@@ -35,6 +35,16 @@ class OpenAIReader(Record):
     """Request/response pairs: `{"request": {...}, "response": {...}}` with what the logger knew around them."""
 
     name: str = "openai"
+    general: ClassVar[bool] = True
+    fields: ClassVar[str] = (
+        "`request` (or `request_body`, `body`), or `messages` and parameters in the row itself; `response` (or "
+        "`response_body`): a chat completion, an older completion, a response of the Responses API, chunks of a "
+        "stream as a list; what stands around them by the names below"
+    )
+    traps: ClassVar[str] = (
+        "either may be JSON text; only the first choice is read; keys and headers of the client are never kept; a "
+        "status other than 2xx or an `error` makes a failed call"
+    )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
         """Return the share of rows that hold a request and what became of it."""
@@ -57,7 +67,7 @@ def exchange(row: Row, source: str) -> Exchange:
     return Exchange(
         id=rows.text(known.get("id", response.get("id"))) or source,
         source=source,
-        at=rows.when(known.get("at", response.get("created"))),
+        at=rows.when(known.get("at", response.get("created", response.get("created_at")))),
         model=rows.text(request.get("model", known.get("model"))) or "",
         answered_by=rows.text(response.get("model")) or "",
         release=rows.text(known.get("release")) or rows.first("release", metadata),
@@ -75,6 +85,7 @@ def exchange(row: Row, source: str) -> Exchange:
         output_tokens=rows.count(rows.first("output_tokens", usage) or known.get("output_tokens")),
         cost_usd=rows.number(known.get("cost_usd", usage.get("cost"))),
         latency_ms=rows.latency_ms(known),
+        logprob=None if failure else rows.logprob(response),
     )
 
 
@@ -99,12 +110,14 @@ def _messages(request: Row) -> tuple[Message, ...]:
     prompt = request.get("prompt")
     if isinstance(prompt, str) and "messages" not in request:  # the older completions API
         return (Message(role="user", content=prompt),)
+    if "input" in request and "messages" not in request:  # the Responses API
+        return turns.turns(request["input"], request.get("instructions"))
     return rows.messages(request.get("messages"))
 
 
 def _response(row: Row, known: Row) -> tuple[Row, int, str | None]:
     """Return the response's body, its status, and why it failed if it did."""
-    response = rows.mapping(row.get("response") or row.get("response_body"), "response")
+    response = _whole(row.get("response") or row.get("response_body"))
     said = known.get("status", response.get("status_code"))
     if response.get("body") is not None:  # as the Batch API writes it
         response = rows.mapping(response["body"], "response body")
@@ -115,11 +128,23 @@ def _response(row: Row, known: Row) -> tuple[Row, int, str | None]:
     return response, code, failure
 
 
+def _whole(response: object) -> Row:
+    """Return a response's body, chunks of a stream put together."""
+    if isinstance(response, str) and response.startswith(("[", "data:")):
+        response = streams.events(response) if response.startswith("data:") else rows.unpacked(response)
+    if isinstance(response, list):
+        response = streams.assembled(response) or response
+    return rows.mapping(response, "response")
+
+
 def _first_choice(response: Row) -> tuple[str, str | None]:
     """Return the text of the first choice and why it ended."""
     if not response:
         raise BadRow("no response")
     choices = response.get("choices")
+    if choices is None and isinstance(response.get("output"), list):
+        found = answers.read(response)
+        return found.text, found.finish
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise BadRow("a response without choices")
     choice = choices[0]
@@ -129,6 +154,8 @@ def _first_choice(response: Row) -> tuple[str, str | None]:
         if isinstance(choice.get("text"), str):
             return choice["text"], finish_reason
         raise BadRow("a choice without a message")
+    if message.get("tool_calls") or message.get("function_call"):
+        return answers.read(response).text, finish_reason
     answer, _ = rows.content(message.get("content"))
     refusal = message.get("refusal")
     return answer or (refusal if isinstance(refusal, str) else ""), finish_reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from overproof.core.types import Exchange, Message, Record, SetAside
 from overproof.logs import jsonl, rows
@@ -19,6 +19,14 @@ class PairsReader(Record):
     """Input/output pairs. A row without `model` counts as the teacher's: its exchange has `model == ""`."""
 
     name: str = "pairs"
+    general: ClassVar[bool] = True
+    fields: ClassVar[str] = (
+        "`input` or `prompt` (a text, or messages), `output` or `completion`, `system`, `parameters`, and the names below"
+    )
+    traps: ClassVar[str] = (
+        'a row without `model` has the model `""` and **counts as the teacher\'s**; an output that is not a text '
+        "becomes one"
+    )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
         """Return the share of rows that hold an input and an output."""

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TypeVar
 
 import polars as pl
 
 from overproof.core import plugins, tables
 from overproof.core.errors import UserError
-from overproof.core.protocols import Reader
+from overproof.core.protocols import Joining, Part, Reader
 from overproof.core.types import Exchange, FileRead, LogSummary, SetAside
-from overproof.logs import detect, files, identity
+from overproof.logs import containers, detect, files, identity
+from overproof.logs.containers import Kind
+from overproof.logs.files import LogFile
 from overproof.logs.gold import join, read_gold
+from overproof.logs.joining import Gathered
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
 from overproof.logs.redact import redact_table
 from overproof.tasks.redact import excerpt
@@ -25,6 +29,10 @@ FILE = "_file"
 """Column that says which file a row came from, while reading."""
 EMPTY = "empty"
 """Format of a file in which there is nothing."""
+CACHED = '"cache_hit":"true"'
+"""How metadata says that a gateway answered from its cache."""
+
+R = TypeVar("R", Exchange | SetAside, Part | SetAside)
 
 Progress = Callable[[str, int], None]
 """Called with a file's name and how many of its rows have been read: now and then, and at its end."""
@@ -43,12 +51,16 @@ class Logged:
 
 @dataclass(frozen=True)
 class _File:
-    path: Path
+    path: LogFile
     name: str
     format: str
     sure: float
     reader: Reader | None
     """None for an empty file, which is nobody's."""
+    kind: Kind = "JSON Lines"
+    saw: str = ""
+    completes: bool = False
+    """Its rows only complete the calls of other files."""
 
 
 def read(
@@ -63,10 +75,10 @@ def read(
     Raises UserError when a path matches nothing, a format is not known, or no exchange matches the right answers.
     """
     found = _found(sources, root)
-    exchanges, set_aside = _read(found, progress)
-    exchanges, repeated = identity.settle(exchanges)
+    exchanges, set_aside, joined = _read(found, progress)
+    exchanges, repeated = identity.settle(exchanges, _once(found))
     set_aside = pl.concat([set_aside, repeated]).sort(FILE, maintain_order=True)
-    by_file = _by_file(found, exchanges, set_aside)
+    by_file = _by_file(found, exchanges, set_aside, joined)
     exchanges = exchanges.drop(FILE).sort("at", nulls_last=True, maintain_order=True)
     set_aside = set_aside.drop(FILE)
     if gold is not None:
@@ -88,7 +100,7 @@ def read(
 def _found(sources: Sequence[LogSource], root: Path) -> list[_File]:
     """Return every file once, under the first source that names it."""
     known = detect.readers()
-    found: dict[Path, _File] = {}
+    found: dict[LogFile, _File] = {}
     for source in sources:
         for path in files.expand(source.path, root):
             if path not in found:
@@ -96,38 +108,86 @@ def _found(sources: Sequence[LogSource], root: Path) -> list[_File]:
     return list(found.values())
 
 
-def _recognised(path: Path, name: str, form: str, known: Mapping[str, Reader]) -> _File:
-    if form != "auto":
-        return _File(path, name, form, 1.0, known[form] if form in known else plugins.find("readers", form)())
-    head = files.head(path)
-    if not b"".join(head).strip():
-        return _File(path, name, EMPTY, 1.0, None)
-    detected = detect.detect(head, path, known)
-    return _File(path, name, detected.reader.name, detected.sure, detected.reader)
+def _recognised(path: LogFile, name: str, form: str, known: Mapping[str, Reader]) -> _File:
+    seen = containers.look(path)
+    if form != "auto" and form not in detect.CONTAINERS:
+        reader = known[form] if form in known else plugins.find("readers", form)()
+        completes = _completes(reader, seen.head, name)
+        return _File(path, name, form, 1.0, reader, seen.kind, f"{seen.kind}; {form}, as the contract says", completes)
+    if not b"".join(seen.head).strip():
+        return _nobodys(path, name, seen.kind)
+    found = detect.detect(seen.head, Path(name), known, seen.kind)
+    completes = _completes(found.reader, seen.head, name)
+    return _File(path, name, found.reader.name, found.sure, found.reader, seen.kind, found.saw, completes)
 
 
-def _read(found: Sequence[_File], progress: Progress | None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return both tables with a column `FILE`, the place of each row's file in `found`."""
+def _nobodys(path: LogFile, name: str, kind: Kind) -> _File:
+    """Return a file without rows: an empty one, or one of which nothing can be read, which says so when it is."""
+    return _File(path, name, EMPTY, 1.0, None, kind, f"{kind}; nothing in it")
+
+
+def _completes(reader: Reader, head: Sequence[bytes], name: str) -> bool:
+    return isinstance(reader, Joining) and reader.completes(head, Path(name))
+
+
+def _once(found: Sequence[_File]) -> pl.Expr | None:
+    """Return which rows come from a store in which an id names one call."""
+    files = [i for i, file in enumerate(found) if getattr(file.reader, "one_per_id", False)]
+    return pl.col(FILE).is_in(files) if files else None
+
+
+def _read(found: Sequence[_File], progress: Progress | None) -> tuple[pl.DataFrame, pl.DataFrame, Counter[int]]:
+    """Return both tables with a column `FILE`, the place of each row's file in `found`, and rows joined by file."""
     kept = [_numbered(tables.frame((), Exchange), 0)]
     aside = [_numbered(tables.frame((), SetAside), 0)]
-    for i, file in enumerate(found):
+    joined: Counter[int] = Counter()
+    for i, records in _in_order(found, joined):
         rows = 0
-        for batch in _batches(_records(file)):
+        for batch in _batches(records):
             kept.append(_numbered(tables.frame([each for each in batch if isinstance(each, Exchange)], Exchange), i))
             aside.append(_numbered(tables.frame([each for each in batch if isinstance(each, SetAside)], SetAside), i))
             rows += len(batch)
             if progress is not None:
-                progress(file.name, rows)
-    return pl.concat(kept), pl.concat(aside)
+                progress(found[i].name, rows)
+    return pl.concat(kept), pl.concat(aside), joined
 
 
-def _records(file: _File) -> Iterator[Exchange | SetAside]:
+def _in_order(found: Sequence[_File], joined: Counter[int]) -> Iterator[tuple[int, Iterator[Exchange | SetAside]]]:
+    """Yield the rows of each file: what completes calls, then the calls, then what completed none."""
+    gathered: dict[str, tuple[Joining, Gathered]] = {}
+    for i, file in enumerate(found):
+        if file.completes and isinstance(file.reader, Joining):
+            _, parts = gathered.setdefault(file.format, (file.reader, Gathered()))
+            yield i, parts.gather(_rows(file, file.reader.gather), i)
+    for i, file in enumerate(found):
+        if not file.completes:
+            yield i, _calls(file, gathered)
+    for reader, parts in gathered.values():
+        counts, left = parts.settle(reader)
+        joined.update(counts)
+        yield from ((i, iter(records)) for i, records in sorted(left.items()))
+
+
+def _calls(file: _File, gathered: Mapping[str, tuple[Joining, Gathered]]) -> Iterator[Exchange | SetAside]:
+    """Yield a file's calls, with what was gathered for them."""
+    reader = file.reader
+    if reader is None:
+        return _rows(file, lambda _stream, _source: iter(()))
+    if not isinstance(reader, Joining):
+        return _rows(file, reader.read)
+    parts = gathered[file.format][1] if file.format in gathered else Gathered()
+    near, join = parts.within(file.name), reader.join
+    return _rows(file, lambda stream, source: join(stream, source, near))
+
+
+def _rows(file: _File, read: Callable[[IO[bytes], str], Iterator[R]]) -> Iterator[R | SetAside]:
     """Yield a file's rows; where it breaks off, one row set aside stands for what is lost."""
-    if file.reader is None:
-        return
-    with files.open_log(file.path) as stream:
+    with containers.open_rows(file.path, file.kind) as stream:
         try:
-            yield from file.reader.read(stream, file.name)
+            yield from read(stream, file.name)
+            stream.read(1)  # an empty file may be a damaged one
+        except files.Unreadable as wrong:
+            yield SetAside(source=file.name, reason=str(wrong))
         except files.Torn as tear:
             yield SetAside(source=f"{file.name}:end", reason=f"the file breaks off: {tear}")
 
@@ -147,18 +207,34 @@ def _numbered(table: pl.DataFrame, file: int) -> pl.DataFrame:
     return table.with_columns(pl.lit(file, dtype=pl.Int32).alias(FILE))
 
 
-def _by_file(found: Sequence[_File], exchanges: pl.DataFrame, set_aside: pl.DataFrame) -> tuple[FileRead, ...]:
-    kept, aside = Counter(exchanges[FILE].to_list()), Counter(set_aside[FILE].to_list())
+def _by_file(
+    found: Sequence[_File], exchanges: pl.DataFrame, set_aside: pl.DataFrame, joined: Mapping[int, int]
+) -> tuple[FileRead, ...]:
+    counts = exchanges.group_by(FILE).agg(
+        kept=pl.len(),
+        failed=pl.col("error").is_not_null().sum(),
+        cached=pl.col("metadata").str.contains(CACHED, literal=True).sum(),
+    )
+    kept = {file: (rows, failed, cached) for file, rows, failed, cached in counts.iter_rows()}
+    aside = Counter(set_aside[FILE].to_list())
     return tuple(
-        FileRead(
-            path=file.name,
-            format=file.format,
-            sure=file.sure,
-            rows=kept[i] + aside[i],
-            kept=kept[i],
-            set_aside=aside[i],
-        )
+        _account(file, *kept.get(i, (0, 0, 0)), set_aside=aside[i], joined=joined.get(i, 0))
         for i, file in enumerate(found)
+    )
+
+
+def _account(file: _File, kept: int, failed: int, cached: int, *, set_aside: int, joined: int) -> FileRead:
+    return FileRead(
+        path=file.name,
+        format=file.format,
+        sure=file.sure,
+        rows=kept + set_aside + joined,
+        kept=kept,
+        set_aside=set_aside,
+        joined=joined,
+        failed=failed,
+        cached=cached,
+        saw=file.saw,
     )
 
 

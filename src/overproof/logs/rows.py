@@ -205,6 +205,26 @@ def latency_ms(known: Row) -> float | None:
     return seconds * 1000 if seconds is not None else found
 
 
+def logprob(response: Row) -> float | None:
+    """Return the sum of the log-probabilities of the first choice's tokens; None where one is missing.
+
+    `choices[0].logprobs.content[].logprob`, or `choices[0].logprobs.token_logprobs` of the older completions API.
+    """
+    choices = response.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    told = choice.get("logprobs") if isinstance(choice, dict) else None
+    if not isinstance(told, dict):
+        return None
+    content = told.get("content")
+    if isinstance(content, list):
+        found = [number(token.get("logprob")) if isinstance(token, dict) else None for token in content]
+    else:
+        plain = told.get("token_logprobs")
+        found = [number(token) for token in plain] if isinstance(plain, list) else []
+    known = [each for each in found if each is not None]
+    return sum(known) if known and len(known) == len(found) else None
+
+
 def status(value: object, *, failed: bool) -> int:
     """Return an HTTP status from a number or a word; `failed` decides where the log says nothing."""
     found = count(value)

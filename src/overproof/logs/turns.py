@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from overproof.core.chance import canonical
 from overproof.core.types import Message
 from overproof.logs import rows
@@ -101,7 +99,8 @@ def tool_call(raw: object) -> dict[str, Any]:
     """Return a tool call in the OpenAI shape, from any dialect's."""
     if not isinstance(raw, dict):
         raise BadRow("a tool call that is not a JSON object")
-    inner = raw.get("function") if isinstance(raw.get("function"), dict) else raw
+    function = raw.get("function")
+    inner: dict[str, Any] = function if isinstance(function, dict) else raw
     named = next((inner[key] for key in ("name", "raw_name", "toolName") if inner.get(key)), "")
     given = next((inner[key] for key in ("arguments", "raw_arguments", "input", "args") if key in inner), None)
     call = {"type": "function", "function": {"name": rows.text(named) or "", "arguments": rows.text(given) or "{}"}}
@@ -110,7 +109,7 @@ def tool_call(raw: object) -> dict[str, Any]:
 
 
 def spoken(text: str, calls: list[dict[str, Any]]) -> str:
-    """Return an answer as one text: what was said, or JSON of it and the tools called, without the calls' chance ids."""
+    """Return an answer as one text: what was said, or JSON of it and the tools called, without the calls' own ids."""
     if not calls:
         return text
     named = [
@@ -219,7 +218,7 @@ def _said(part: dict[str, Any], kind: object) -> str | None:
         return None
     found = next((part[key] for key in _TEXT if isinstance(part.get(key), str)), None)
     if found is None and kind == "text" and isinstance(part.get("arguments") or part.get("text"), dict):
-        return canonical(part.get("arguments") or part["text"]).decode()  # TensorZero: variables of a template
+        return rows.text(part.get("arguments") or part["text"])  # TensorZero: variables of a template
     return found
 
 
@@ -253,8 +252,3 @@ def _items(value: object) -> list[Any]:
     if isinstance(value, str):
         value = rows.unpacked(value)
     return value if isinstance(value, list) else []
-
-
-def as_json(value: object) -> bytes:
-    """Return `value` as JSON, to be kept until its call is read."""
-    return msgspec.json.encode(value)

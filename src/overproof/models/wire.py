@@ -37,6 +37,15 @@ class _Answer(msgspec.Struct):
 class _Choice(msgspec.Struct):
     message: _Answer
     finish_reason: str | None = None
+    logprobs: Any = None
+
+
+class _Token(msgspec.Struct):
+    logprob: float
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Token]
 
 
 class _Completion(msgspec.Struct):
@@ -100,6 +109,7 @@ def reply(data: bytes, ask: Ask, price: Price | None, latency_ms: float) -> Repl
         cost_usd=dollars,
         latency_ms=latency_ms,
         answered_by=completion.model or "",
+        logprob=_logprob(choice),
     )
 
 
@@ -145,6 +155,18 @@ def _text(choice: _Choice) -> tuple[str | None, str | None]:
         parts = [part["text"] for part in message.content if isinstance(part.get("text"), str)]
         return "\n".join(parts), choice.finish_reason
     return message.content, choice.finish_reason
+
+
+def _logprob(choice: _Choice) -> float | None:
+    """Return the sum over the answer's tokens; providers send it only when the ask's own parameters want it.
+
+    In another shape than OpenAI's it is left out: an answer that was paid for is not lost over it.
+    """
+    try:
+        content = msgspec.convert(choice.logprobs, _Logprobs).content
+    except msgspec.ValidationError:
+        return None
+    return sum(token.logprob for token in content) if content else None
 
 
 def _input_tokens(ask: Ask) -> int:

@@ -16,7 +16,7 @@ import polars as pl
 
 from overproof.core.chance import digest
 from overproof.core.errors import BudgetTooSmall
-from overproof.core.protocols import Combining, OnEncoder, Student, StudentKind, Workshop
+from overproof.core.protocols import Asking, Combining, Means, OnEncoder, Student, StudentKind, Workshop
 from overproof.core.splits import Train
 from overproof.core.store import Making, Store, write_json
 from overproof.core.types import PromptId, Record
@@ -27,7 +27,7 @@ from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.stages import item_key
 from overproof.students.predict import predict
-from overproof.teacher.answers import asks, estimate, typical_output
+from overproof.teacher.answers import estimate, typical_output
 
 FITTED = 1
 """Version of a fitted student: raised when the same examples would give another one."""
@@ -79,10 +79,10 @@ async def _answer_all(
         listen.step("baselines", baseline.name, i, len(project.contract.baselines))
         async with AsyncExitStack() as stack:
             model = None
-            if baseline.endpoint is not None:
+            if isinstance(baseline, Asking):
                 opened = asking.opened(project, baseline.endpoint, purse, f"the baseline {baseline.name!r}")
                 model = await stack.enter_async_context(opened)
-            said = await baseline.answer(prompts, train, task_of(project.contract), model)
+            said = await baseline.answer(prompts, train, task_of(project.contract), model, _means(project))
         if purse.exhausted:
             raise BudgetTooSmall(purse.spent, project.contract.budget.usd, f"asking the baseline {baseline.name!r}")
         file = f"baseline-{i}.parquet"
@@ -91,16 +91,24 @@ async def _answer_all(
     return tuple(entrants)
 
 
+def _means(project: Project) -> Means:
+    return Means(encoders=encoders.home(), core_hour_usd=project.contract.release.core_hour_usd)
+
+
 def baselines_to_buy(project: Project) -> tuple[int, float]:
-    """Return how many answers baselines would buy, and about what they would cost in dollars."""
+    """Return how many answers baselines would buy, and about what they would cost in dollars.
+
+    Before there are examples, baselines that show some to a model count as if none of their answers had been bought.
+    """
     prompts, output = evaluation_prompts(project), typical_output(data.requests(project))
+    train = data.examples(project)[0] if project.fresh("filters") else None
     count, usd = 0, 0.0
     for baseline in baselines_of(project.contract):
-        if baseline.endpoint is not None:
-            pairs = ((PromptId(each), 0) for each in prompts["id"])
-            calls = asks(pairs, prompts, baseline.endpoint.send_metadata)
+        if isinstance(baseline, Asking):
+            asks = baseline.asks(prompts, train, task_of(project.contract), _means(project))
             kept = asking.kept(project, baseline.endpoint)
-            new = [each for each in calls if kept.lookup(each[1]) is None]
+            calls = zip(map(PromptId, prompts["id"]), asks, strict=True)
+            new = [call for call in calls if kept.lookup(call[1]) is None]
             count += len(new)
             usd += estimate(new, asking.price_for(baseline.endpoint), output) if new else 0.0
     return count, usd

@@ -85,7 +85,8 @@ def with_tokens(requests: pl.DataFrame, prompts: pl.DataFrame) -> tuple[pl.DataF
 def _n_max(project: Project, requests: pl.DataFrame) -> int:
     """Choose n_max from the training window's unit sizes and the number of test units, before anything is scored."""
     contract = project.contract
-    counts = requests.filter(pl.col("window") == "training").group_by("unit").len()["len"].to_numpy()
+    dealt = requests.filter((pl.col("window") == "training") & pl.col("split").is_not_null())
+    counts = dealt.group_by("unit").len()["len"].to_numpy()
     bar = max((bar.at_least for bar in contract.bars if bar.at_least is not None), default=0.9)
     halfway = (1 + bar) / 2  # what a system worth releasing may be expected to reach
     level = family_levels(spent(1 - contract.proof.confidence, 1)).students

@@ -6,6 +6,7 @@ import polars as pl
 
 from overproof.contract import Contract
 from overproof.core.errors import NotEnoughData
+from overproof.core.tables import TIME
 from overproof.core.types import SplitName
 from overproof.pipeline import answers, asking, data
 from overproof.pipeline.plugged import task_of
@@ -37,6 +38,8 @@ def evidence_of(project: Project, split: SplitName) -> pl.DataFrame:
         gold_missing=contract.gold.missing if contract.gold else "worst_case",
         price=asking.known_price(contract.teacher),
     )
+    if contract.proof.group is not None:  # more days bring the same groups again: their rate says nothing
+        laid_out = laid_out.with_columns(at=pl.lit(None, dtype=TIME))
     return with_labels(laid_out.join(rows.select(*SPOKEN_OF, request_id="id"), on="request_id"), contract.slices)
 
 

@@ -63,6 +63,7 @@ def promises_of(project: Project) -> Promises:
         targets=contract.targets,
         reference=contract.proof.reference,
         n_max=data.prompt_summary(project).n_max,
+        group=contract.proof.group,
         teacher_cap=CAP * _dearest(project),
         seed=contract.prompts.seed,
         definitions={each.name: each.where for each in contract.slices if each.critical or each.name in promised},

@@ -9,7 +9,7 @@ from overproof.core.types import Record
 from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import make, only_one, stopped_at_gate
-from overproof.pipeline.stages import BEYOND_THE_GATE, STAGES
+from overproof.pipeline.stages import BEYOND_THE_GATE, OUTSIDE, STAGES
 
 
 class Step(Record):
@@ -74,6 +74,6 @@ def _step(project: Project, stage: str, inputs: tuple[str, ...]) -> Step:
         return Step(stage=stage, state="fresh", because="nothing it reads has changed")
     if not (project.store.root / stage).is_dir():
         return Step(stage=stage, state="stale", because="never made")
-    stale = [name for name in inputs if name != "files" and not project.fresh(name)]
+    stale = [name for name in inputs if name not in OUTSIDE and not project.fresh(name)]
     because = f"{', '.join(stale)} will change" if stale else "its files or its part of the contract have changed"
     return Step(stage=stage, state="stale", because=because)

@@ -10,7 +10,7 @@ from overproof.contract import FILE, Contract, parse
 from overproof.core.errors import UserError
 from overproof.core.store import Store
 from overproof.core.types import Manifest
-from overproof.pipeline import files, stages
+from overproof.pipeline import encoders, files, stages
 
 
 class Project:
@@ -38,7 +38,8 @@ class Project:
     @cached_property
     def keys(self) -> dict[str, str]:
         """The key of every stage's artefact, as things stand now."""
-        return stages.keys(self.contract, files.fingerprint(self.contract, self.root, self.store.root / "files.json"))
+        read = files.fingerprint(self.contract, self.root, self.store.root / "files.json")
+        return stages.keys(self.contract, read, encoders.fingerprint(self.contract))
 
     def folder(self, stage: str) -> Path:
         """Where the stage's artefact is, or would be."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from math import ceil
+
 import msgspec
 import polars as pl
 
 from overproof.contract import Contract
 from overproof.core.errors import ContractError, NotEnoughData, UserError
+from overproof.core.protocols import Combining, Demanding, StudentKind
 from overproof.core.where import parse
+from overproof.pipeline import encoders
 from overproof.pipeline.asking import known_price
 from overproof.pipeline.plugged import baselines_of, kinds_of, rules_of, task_of
 from overproof.prompts.slices import split_by_need
+from overproof.proof.binomial import least_units
+from overproof.proof.ledger import family_levels, spent
 
 
 def refuse_pointless(contract: Contract, requests: pl.DataFrame) -> None:
@@ -19,18 +26,34 @@ def refuse_pointless(contract: Contract, requests: pl.DataFrame) -> None:
     _refuse_unpriced(contract, requests)
     _refuse_without_gold(contract, requests)
     _refuse_empty_slices(contract, requests)
+    _refuse_few_groups(contract, requests)
 
 
 def refuse_unbuildable(contract: Contract) -> None:
-    """Build every plug-in that the contract names, and see that no two candidates go by one name."""
+    """Build every plug-in that the contract names, and see that each has what it needs and a name of its own."""
     task_of(contract)
     rules_of(contract)
-    names = [each.name for each in baselines_of(contract)] + [kind.name for kind, _ in kinds_of(contract)]
+    baselines, kinds = baselines_of(contract), [kind for kind, _ in kinds_of(contract)]
+    for each in (*baselines, *kinds):
+        if isinstance(each, Demanding):
+            each.check(encoders.home())
+    _refuse_missing_parts(kinds)
+    names = [each.name for each in baselines] + [each.name for each in kinds]
     for i, name in enumerate(names):
         if name in names[:i]:
             raise ContractError(
                 "baselines and students", f"two candidates are called {name!r}: give them a `name` each"
             )
+
+
+def _refuse_missing_parts(kinds: Sequence[StudentKind]) -> None:
+    """A rung made of others is made of rungs before it."""
+    names = [each.name for each in kinds]
+    for i, kind in enumerate(kinds):
+        for part in kind.of if isinstance(kind, Combining) else ():
+            if part not in names[:i]:
+                known = ", ".join(map(repr, names[:i])) or "none"
+                raise ContractError(f"students[{i}].of", f"names {part!r}; the rungs before it are: {known}")
 
 
 def _refuse_unanswered(contract: Contract, requests: pl.DataFrame) -> None:
@@ -75,6 +98,31 @@ def _refuse_empty_slices(contract: Contract, requests: pl.DataFrame) -> None:
                 f"overproof.toml, slices[{i}]: none of {requests.height} requests matches {each.where!r}; "
                 f"{values_of(each.where, requests)}"
             )
+
+
+def _refuse_few_groups(contract: Contract, requests: pl.DataFrame) -> None:
+    """Each group is one piece of evidence: with too few of them not even an errorless run proves anything."""
+    key, options = contract.proof.group, contract.prompts
+    if key is None:
+        return
+    alpha, delta = contract.risk.alpha, 1 - contract.proof.confidence
+    students = family_levels(spent(delta, 1)).students
+    needed = {"train": 1, "tune": 1, "calibrate": least_units(alpha, delta / 2), "test": least_units(alpha, students)}
+    found = {name: requests.filter(pl.col("split") == name)["unit"].n_unique() for name in needed}
+    if all(found[name] >= least for name, least in needed.items()):
+        return
+    judging = max(needed["calibrate"] / (1 - options.test_share), needed["test"] / options.test_share)
+    about = ceil(judging / options.evaluation_share / 10) * 10
+    raise NotEnoughData(
+        f"overproof.toml, proof.group: the {key!r} of these logs were dealt {_counts(found)}, and it takes at least "
+        f"{_counts(needed)}, for so many prove an error rate below {alpha:g} without one error: bring logs in which "
+        f"about {about} of them still ask in the evaluation window (those that an earlier decision judged by teach "
+        "nothing), or raise risk.alpha"
+    )
+
+
+def _counts(splits: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} to {name}" for name, n in splits.items())
 
 
 def values_of(where: str, requests: pl.DataFrame) -> str:

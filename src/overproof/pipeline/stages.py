@@ -84,13 +84,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="baselines",
         version=1,
-        inputs=("prompts", "teacher", "filters"),
+        inputs=("prompts", "teacher", "filters", "encoders"),
         reads=lambda c: [c.baselines, _promises(c)],
     ),
     Stage(
         name="students",
         version=1,
-        inputs=("prompts", "filters"),
+        inputs=("prompts", "filters", "encoders"),
         reads=lambda c: [c.students, c.training, c.task.labels, c.release.core_hour_usd],
     ),
     Stage(
@@ -119,6 +119,8 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
+OUTSIDE = ("files", "encoders")
+"""What stages are made from that no stage makes: the user's logs, and what is installed here."""
 NAMES = tuple(stage.name for stage in STAGES)
 BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
 """Stages a run leaves out when a baseline was proven."""
@@ -126,12 +128,12 @@ BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
 
 def inputs_of(stage: str) -> tuple[str, ...]:
     """Return the stages that a stage is made from."""
-    return tuple(name for name in STAGES[NAMES.index(stage)].inputs if name != "files")
+    return tuple(name for name in STAGES[NAMES.index(stage)].inputs if name not in OUTSIDE)
 
 
-def keys(contract: Contract, files: str) -> dict[str, str]:
-    """Return the key of every stage's artefact, given the digest of all files read."""
-    found: dict[str, str] = {"files": files}
+def keys(contract: Contract, files: str, encoders: str = "") -> dict[str, str]:
+    """Return the key of every stage's artefact, given the digests of all files read and of the encoders named."""
+    found: dict[str, str] = {"files": files, "encoders": encoders}
     for stage in STAGES:
         made_from = {name: found[name] for name in stage.inputs}
         found[stage.name] = content_key(stage.name, stage.version, made_from, stage.reads(contract))

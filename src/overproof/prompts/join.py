@@ -63,7 +63,7 @@ def _why(key: str, joined: Joined) -> str:
     )
 
 
-def _joined(requests: pl.DataFrame, by: Iterable[Key], left_out: dict[str, str]) -> Joined:
+def _joined(requests: pl.DataFrame, by: Iterable[str], left_out: dict[str, str]) -> Joined:
     by = tuple(by)
     component = _components([requests["prompt_id"], *(requests[key] for key in by)])
     unit = requests.select("prompt_id", component=component).select(pl.col("prompt_id").min().over("component"))

@@ -79,7 +79,9 @@ def _rank(split: str) -> pl.Expr:
 def _side() -> pl.Expr:
     """Return the side that a unit's memory decides, else its own; of units without one only `test` is remembered."""
     last = pl.col("rank").max().over("unit")
-    remembered = last.replace_strict({i: WINDOW[name] for i, name in enumerate(STAYS)}, default=None)
+    remembered = last.replace_strict(
+        {i: WINDOW[name] for i, name in enumerate(STAYS)}, default=None, return_dtype=pl.String
+    )
     known = pl.col("side").is_not_null() | (last == STAYS.index("test"))
     return pl.when(known).then(pl.coalesce(remembered, "side"))
 

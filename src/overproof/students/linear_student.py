@@ -7,33 +7,23 @@ from functools import cached_property
 from math import sqrt
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as tensors_from
 from safetensors.numpy import save as tensors_to
 
-from overproof.core.chance import digest
-from overproof.core.errors import ReleaseCorrupt
-from overproof.core.types import Record
+from overproof.students.chances import chances, top
 from overproof.students.lexicon import Lexicon
+from overproof.students.sealed import Sealed, arrays, seal, unseal
 from overproof.students.text import words
 
 Floats = NDArray[np.float32]
 
-LEAST = np.float32(1e-6)
-"""Chance that every label keeps: what training never saw is improbable, not impossible."""
-FORMAT = 1
 TENSORS, VOCABULARY = "linear.safetensors", "linear.json"
 
 
-class Vocabulary(Record):
+class Vocabulary(Sealed):
     """All of a saved student that is not a weight."""
 
-    format: int = FORMAT
-    digest: str = ""
-    """Of the weights and of everything else in this record."""
     labels: tuple[str, ...]
     temperature: float
     longest: int
@@ -91,23 +81,15 @@ class LinearStudent:
 
     def probabilities(self, inputs: Sequence[str]) -> Floats:
         """Return the chance of each label, shape (inputs, labels), rows summing to 1, temperature applied."""
-        chances = np.empty((len(inputs), len(self.labels)), dtype=np.float32)
+        logits = np.empty((len(inputs), len(self.labels)), dtype=np.float32)
         for row, text in enumerate(inputs):
-            chances[row] = self._logits(text)
-        chances -= chances.max(axis=1, keepdims=True)
-        np.exp(chances, out=chances)
-        chances /= chances.sum(axis=1, keepdims=True)
-        chances *= self._most
-        chances += LEAST
-        return chances
+            logits[row] = self._logits(text)
+        return chances(logits)
 
     def predict_one(self, text: str) -> tuple[str, float]:
         """Return the likeliest label of one text and its chance: `probabilities`, without the other chances."""
-        logits = self._logits(text)
-        best = int(logits.argmax())
-        logits -= logits[best]
-        chance = 1 / np.exp(logits, out=logits).sum()
-        return self.labels[best], float(chance * self._most + LEAST)
+        best, chance = top(self._logits(text))
+        return self.labels[best], chance
 
     def novelty(self, inputs: Sequence[str]) -> Floats:
         """Return the share of each text's words, by weight, that training never held; 1 where there is no word."""
@@ -125,10 +107,6 @@ class LinearStudent:
         """Return what each known word counts, and what an unknown one does: as much as the rarest."""
         known = {word: float(self._scale[row]) for row, word in self._lexicon.single()}
         return known, max(known.values(), default=1.0)
-
-    @cached_property
-    def _most(self) -> np.float32:
-        return np.float32(1) - LEAST * np.float32(len(self.labels))
 
     def _logits(self, text: str) -> Floats:
         rows, unknown = self._lexicon.read(text)
@@ -165,8 +143,7 @@ class LinearStudent:
             runs=self._lexicon.runs,
             pieces=self._lexicon.pieces,
         )
-        sealed = msgspec.structs.replace(vocabulary, digest=_digest(vocabulary, tensors))
-        return {TENSORS: tensors, VOCABULARY: msgspec.json.encode(sealed)}
+        return {TENSORS: tensors, VOCABULARY: seal(vocabulary, [tensors])}
 
 
 def load(folder: Path) -> LinearStudent:
@@ -175,26 +152,14 @@ def load(folder: Path) -> LinearStudent:
     Raises:
         ReleaseCorrupt: a file is missing, damaged or of another student.
     """
-    try:
-        tensors = (folder / TENSORS).read_bytes()
-        vocabulary = msgspec.json.decode((folder / VOCABULARY).read_bytes(), type=Vocabulary)
-        arrays = tensors_from(tensors)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError, SafetensorError) as wrong:
-        raise ReleaseCorrupt(f"{folder} holds no linear student that can be read: {wrong}") from wrong
-    if vocabulary.format != FORMAT:
-        raise ReleaseCorrupt(f"{folder / VOCABULARY} has format {vocabulary.format}, this version reads {FORMAT}")
-    if vocabulary.digest != _digest(vocabulary, tensors):
-        raise ReleaseCorrupt(f"{folder}: {TENSORS} and {VOCABULARY} are not the ones that were saved together")
+    vocabulary, (tensors,) = unseal(folder, VOCABULARY, Vocabulary, [TENSORS])
+    weights, scale, bias = arrays(folder / TENSORS, tensors, "weights", "scale", "bias")
     lexicon = Lexicon(vocabulary.runs, vocabulary.pieces, longest=vocabulary.longest, characters=vocabulary.characters)
     return LinearStudent(
         labels=vocabulary.labels,
         lexicon=lexicon,
-        weights=arrays["weights"],
-        scale=arrays["scale"],
-        bias=arrays["bias"],
+        weights=weights,
+        scale=scale,
+        bias=bias,
         temperature=vocabulary.temperature,
     )
-
-
-def _digest(vocabulary: Vocabulary, tensors: bytes) -> str:
-    return digest(msgspec.json.encode(msgspec.structs.replace(vocabulary, digest="")), tensors)

@@ -1,4 +1,4 @@
-"""Softmax regression on sparse texts: the loss, its slope, and the point where it is least.
+"""Softmax regression: the loss, its slope, and the point where it is least; and texts as sparse features.
 
 Everything is float32 with sums in float64, and no step depends on how many threads BLAS has: the same data give the
 same weights.
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,20 @@ FIRST_STEP = 8.0
 """A text has length 1, so the mean loss curves by at most 1/2 and a step of 2 always descends; longer ones often do."""
 
 
+class Features(Protocol):
+    """Texts as rows of features, however they are kept; a row's length is about 1."""
+
+    @property
+    def width(self) -> int:
+        """Return the number of features."""
+
+    def logits(self, weights: Floats) -> Floats:
+        """Return shape (texts, labels) for `weights` of shape (width + 1, labels); the last row is the bias."""
+
+    def slope(self, blame: Floats) -> Floats:
+        """Return the slope by `weights`, given `blame`: the slope by `logits`."""
+
+
 @dataclass(frozen=True)
 class Design:
     """Texts as bags of units, units as bags of features: features of a text = texts @ units."""
@@ -32,6 +46,11 @@ class Design:
     """Shape (texts, units)."""
     units: Matrix
     """Shape (units, features)."""
+
+    @property
+    def width(self) -> int:
+        """Return the number of features."""
+        return self.units.shape[1]
 
     @cached_property
     def texts_by_unit(self) -> Matrix:
@@ -51,13 +70,13 @@ class Design:
 
     def slope(self, blame: Floats) -> Floats:
         """Return the slope by `weights`, given `blame`: the slope by `logits`."""
-        found = np.empty((self.units.shape[1] + 1, blame.shape[1]), dtype=np.float32)
+        found = np.empty((self.width + 1, blame.shape[1]), dtype=np.float32)
         found[:-1] = self.units_by_feature @ (self.texts_by_unit @ blame)
         found[-1] = blame.sum(axis=0, dtype=np.float64)
         return found
 
 
-def loss(design: Design, targets: Floats, share: Floats, penalty: float, margin: float = 0.0) -> Loss:
+def loss(features: Features, targets: Floats, share: Floats, penalty: float, margin: float = 0.0) -> Loss:
     """Return the penalised mean cross-entropy and its slope, as a function of weights (features + 1, labels).
 
     `targets` has shape (texts, labels), rows summing to 1; `share`, shape (texts,), sums to 1. The bias, the last row
@@ -67,7 +86,7 @@ def loss(design: Design, targets: Floats, share: Floats, penalty: float, margin:
     column, head_start = share[:, None], np.float32(margin) * (1 - targets)
 
     def value_and_slope(weights: Floats) -> tuple[float, Floats]:
-        scores = design.logits(weights)
+        scores = features.logits(weights)
         scores += head_start
         scores -= scores.max(axis=1, keepdims=True)
         fit = (targets * scores).sum(axis=1)
@@ -77,7 +96,7 @@ def loss(design: Design, targets: Floats, share: Floats, penalty: float, margin:
         scores /= total
         scores -= targets
         scores *= column
-        slope = design.slope(scores)
+        slope = features.slope(scores)
         slope[:-1] += np.float32(penalty) * weights[:-1]
         return value + penalty / 2 * _inner(weights[:-1], weights[:-1]), slope
 

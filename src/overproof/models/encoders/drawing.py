@@ -13,7 +13,9 @@ from overproof.models.encoders.shape import Pooling
 OPSET = 17  # the first with LayerNormalization
 IR_VERSION = 8
 FLOAT = 1  # onnx.TensorProto.FLOAT
-IDS, MASK, OUTPUT = "input_ids", "attention_mask", "embedding"
+IDS, MASK = "input_ids", "attention_mask"
+OUTPUT, POOLED = "embedding", "pooled"
+"""What comes out, both (batch, width): rows of length 1, and the same rows before that."""
 
 
 class Drawing:
@@ -46,21 +48,28 @@ class Drawing:
         return names
 
 
-def pool(drawing: Drawing, state: str, mask: str, pooling: Pooling, *, normalise: bool) -> None:
-    """Draw `embedding` from token states (batch, tokens, width) and the mask as float32 (batch, tokens).
+def pool(drawing: Drawing, state: str, mask: str, pooling: Pooling, *, normalise: bool = True) -> None:
+    """Draw `embedding` and `pooled` from token states (batch, tokens, width) and the mask as float32 (batch, tokens).
 
     Takes only operators that every opset since 7 spells alike, so that it fits behind a graph that is not ours.
     """
-    flat = drawing.constant(np.array([0, -1], np.int64))
     if pooling == "cls":
-        first = drawing.op("Gather", state, drawing.constant(np.array(0, np.int64)), axis=1)
-        pooled = first
+        pooled = drawing.op("Gather", state, drawing.constant(np.array(0, np.int64)), axis=1)
     else:
         row = drawing.op("Reshape", mask, drawing.constant(np.array([0, 1, -1], np.int64)))
         column = drawing.op("Reshape", mask, drawing.constant(np.array([0, -1, 1], np.int64)))
         count = drawing.op("MatMul", row, column)  # the mask is 0 or 1, so its square sums to the tokens
-        pooled = drawing.op("Reshape", drawing.op("Div", drawing.op("MatMul", row, state), count), flat)
-    drawing.op(*(("LpNormalization", pooled) if normalise else ("Identity", pooled)), output=OUTPUT)
+        mean = drawing.op("Div", drawing.op("MatMul", row, state), count)
+        pooled = drawing.op("Reshape", mean, drawing.constant(np.array([0, -1], np.int64)))
+    drawing.op("Identity", pooled, output=POOLED)
+    drawing.op("LpNormalization" if normalise else "Identity", pooled, output=OUTPUT)
+
+
+def results(width: int) -> list[Any]:
+    """Return the outputs of every encoder's graph."""
+    from onnx import helper
+
+    return [helper.make_tensor_value_info(name, FLOAT, ["batch", width]) for name in (OUTPUT, POOLED)]
 
 
 def model(drawing: Drawing, width: int) -> bytes:
@@ -70,8 +79,9 @@ def model(drawing: Drawing, width: int) -> bytes:
     def ids(name: str) -> Any:  # noqa: ANN401 - onnx has no types
         return helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
 
-    out = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", width])
-    graph = helper.make_graph(drawing.nodes, "encoder", [ids(IDS), ids(MASK)], [out], initializer=drawing.constants)
+    graph = helper.make_graph(
+        drawing.nodes, "encoder", [ids(IDS), ids(MASK)], results(width), initializer=drawing.constants
+    )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="overproof")
     made.ir_version = IR_VERSION
     return made.SerializeToString()  # type: ignore[no-any-return]  # onnx has no types

@@ -1,6 +1,7 @@
 """An encoder as an ONNX graph: drawn from its weights with the `onnx` package alone, pooling and norm inside.
 
-Inputs `input_ids` and `attention_mask`, int64 (batch, tokens); output `embedding`, float32 (batch, width).
+Inputs `input_ids` and `attention_mask`, int64 (batch, tokens); output `embedding`, float32 (batch, width),
+and `pooled`, the same before the norm.
 Token types are always the first, so they are added to the positions once and for all; the scale of the attention scores
 is folded into the queries, and queries, keys and values are one product (one quantised product instead of three).
 """
@@ -33,7 +34,7 @@ def build(
     """Return the ONNX model of a BERT-like encoder; the first `layers` of its layers, or all.
 
     `weights` bear the names of Hugging Face's safetensors, whatever stands before `embeddings.` and `encoder.`;
-    `config` is its config.json. With `normalise` the rows have length 1.
+    `config` is its config.json. With `normalise` the rows of `embedding` have length 1.
 
     Raises:
         UserError: a tensor is missing or of another shape than the config says, or there are not that many layers.

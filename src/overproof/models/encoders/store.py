@@ -15,6 +15,7 @@ import hashlib
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,8 +23,12 @@ from overproof.core.errors import UserError
 from overproof.core.types import Record
 from overproof.models.encoders.shape import Pooling
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 RECORD, FP32, INT8, TOKENIZER = "encoder.json", "model.onnx", "model.int8.onnx", "tokenizer.json"
 TABLE, WEIGHTS, CONFIG = "table.safetensors", "weights.safetensors", "config.json"
+FILES = (FP32, INT8, TOKENIZER, TABLE, WEIGHTS, CONFIG)
 FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -85,7 +90,7 @@ def find(home: Path, name: str) -> Path:
         UserError: no such encoder; the text lists those there are.
     """
     if not NAME.fullmatch(name) or not (home / name / RECORD).is_file():
-        there = ", ".join(info.name for info in installed(home)) or "none"
+        there = ", ".join(each.name for each in folders(home)) or "none"
         raise UserError(
             f"no encoder is called {name!r} here; there are: {there}; run `overproof models add "
             f"{name if '/' in name else 'minilm'}`"
@@ -95,10 +100,13 @@ def find(home: Path, name: str) -> Path:
 
 def installed(home: Path) -> tuple[EncoderInfo, ...]:
     """Return what is installed in `home`, by name."""
-    if not home.is_dir():
-        return ()
-    folders = sorted(each for each in home.iterdir() if NAME.fullmatch(each.name) and (each / RECORD).is_file())
-    return tuple(read(folder) for folder in folders)
+    return tuple(map(read, folders(home)))
+
+
+def folders(home: Path) -> tuple[Path, ...]:
+    """Return the folders of what is installed in `home`, by name; none where there is no `home`."""
+    found = home.iterdir() if home.is_dir() else ()
+    return tuple(sorted(each for each in found if NAME.fullmatch(each.name) and (each / RECORD).is_file()))
 
 
 def read(folder: Path) -> EncoderInfo:
@@ -116,9 +124,6 @@ def read(folder: Path) -> EncoderInfo:
     return info
 
 
-FILES = (FP32, INT8, TOKENIZER, TABLE, WEIGHTS, CONFIG)
-
-
 def content(folder: Path, info: EncoderInfo, name: str) -> bytes:
     """Return the bytes of one file after holding them against their digest.
 
@@ -134,6 +139,18 @@ def content(folder: Path, info: EncoderInfo, name: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != info.files[name]:
         raise UserError(f"{folder / name} is not the file that was installed: {_again(info.name)}")
     return data
+
+
+def arrays(folder: Path, name: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays of `weights.safetensors` or `table.safetensors`, checked as `content` checks."""
+    from safetensors.numpy import load
+
+    return load(content(folder, read(folder), name))
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """Return the encoder's own `config.json`, checked as `content` checks."""
+    return msgspec.json.decode(content(folder, read(folder), CONFIG), type=dict[str, Any])
 
 
 def damage(folder: Path) -> tuple[Damage, ...]:
@@ -154,13 +171,15 @@ def _wrong(folder: Path, info: EncoderInfo, name: str) -> str | None:
     return None if sha256(path) == info.files[name] else "is not the file that was installed"
 
 
-def remove(home: Path, name: str) -> None:
-    """Delete an installed encoder, damaged or not.
+def remove(home: Path, name: str) -> Path:
+    """Delete an installed encoder, damaged or not, and return the folder that is gone.
 
     Raises:
         UserError: no such encoder.
     """
-    shutil.rmtree(find(home, name))
+    folder = find(home, name)
+    shutil.rmtree(folder)
+    return folder
 
 
 def sha256(path: Path) -> str:

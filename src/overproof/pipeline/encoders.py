@@ -1,0 +1,95 @@
+"""The encoders of this machine: where they live, and what the commands do with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from overproof.contract import Contract
+from overproof.core.chance import digest
+from overproof.core.types import Record
+from overproof.models.encoders import store
+from overproof.models.encoders.store import Damage, EncoderInfo
+
+VARIABLE = "OVERPROOF_MODELS"
+
+
+class Checked(Record):
+    """An installed encoder after every file of it was read."""
+
+    name: str
+    folder: str
+    encoder: EncoderInfo | None
+    """None where its record cannot be read."""
+    damage: tuple[Damage, ...]
+    """What is not as it was installed."""
+
+
+class Added(Record):
+    """An encoder that is installed now, and where."""
+
+    folder: str
+    encoder: EncoderInfo
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the installed encoders: $OVERPROOF_MODELS, or the user's data folder."""
+    if environ.get(VARIABLE):
+        return Path(environ[VARIABLE]).expanduser()
+    data = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "overproof" / "models"
+
+
+def digest_of(name: str, place: Path | None = None) -> str:
+    """Return the digest of an installed encoder's record, which holds those of its files; empty when it is not here."""
+    record = (place or home()) / name / store.RECORD
+    return digest(record.read_bytes()) if store.NAME.fullmatch(name) and record.is_file() else ""
+
+
+def fingerprint(contract: Contract) -> str:
+    """Return the digest of every encoder the contract names: another one under the same name is another student."""
+    named = {table.get("model") for table in contract.students} | {each.get("embedder") for each in contract.baselines}
+    return digest(*(f"{name} {digest_of(name)}" for name in sorted(each for each in named if isinstance(each, str))))
+
+
+def missing(name: str) -> str:
+    """Return what stands between this machine and an encoder, as something to do; empty where nothing does."""
+    if any(find_spec(module) is None for module in ("onnxruntime", "tokenizers")):
+        return f"pip install 'overproof[encoder]' && overproof models add {name}"
+    return "" if digest_of(name) else f"overproof models add {name}"
+
+
+def add(
+    what: str,
+    *,
+    path: Path | None = None,
+    name: str | None = None,
+    revision: str | None = None,
+    tell: Callable[[str, int, int], None] = lambda what, done, total: None,  # noqa: ARG005 - nobody listens
+    place: Path | None = None,
+) -> Added:
+    """Install an encoder (see `models.encoders.install.add`) into `place`, or this machine's home of encoders."""
+    from overproof.models.encoders import install
+
+    where = place or home()
+    encoder = install.add(where, what, path=path, name=name, revision=revision, tell=tell)
+    return Added(folder=str(where / encoder.name), encoder=encoder)
+
+
+def remove(name: str, place: Path | None = None) -> Path:
+    """Delete an installed encoder and return the folder that is gone."""
+    return store.remove(place or home(), name)
+
+
+def check(name: str | None = None, place: Path | None = None) -> tuple[Checked, ...]:
+    """Read every file of one encoder, or of all there are, and say what is not as it was installed."""
+    where = place or home()
+    return tuple(map(_checked, [store.find(where, name)] if name else store.folders(where)))
+
+
+def _checked(folder: Path) -> Checked:
+    wrong = store.damage(folder)
+    readable = all(each.file != store.RECORD for each in wrong)
+    return Checked(name=folder.name, folder=str(folder), encoder=store.read(folder) if readable else None, damage=wrong)
