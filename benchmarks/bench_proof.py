@@ -126,8 +126,8 @@ def risk(worlds: int) -> None:
         rng, risky, coverage = np.random.default_rng(4), 0, 0.0
         for _ in range(worlds):
             grid = thresholds.grid_from_tune(rng.random(1000), units)
-            t = thresholds.certify(*world.draw(rng, units), grid, 0.05, 0.10).threshold
-            if t is not None:
+            (p,) = thresholds.table(*world.draw(rng, units), np.zeros(units, dtype=int), grid, 0.05)
+            for t in grid[thresholds.certified(p, 0.10)][:1]:
                 risky += world.risk(t, 500) > 0.05 - 1e-6
                 coverage += 1 - t
         print(

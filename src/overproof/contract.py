@@ -105,6 +105,7 @@ def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "students", TABLES["students"]
     yield from _name_faults(contract)
     yield from _number_faults(contract)
+    yield from _sampling_faults(contract)
     for i, bar in enumerate(contract.bars):
         yield from _bar_faults(contract, bar, f"bars[{i}]")
     if contract.proof.reference == "gold" and contract.gold is None and not _inline_gold(contract):
@@ -159,6 +160,16 @@ def _number_faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield "prompts.evaluation_share", f"is {contract.prompts.evaluation_share}, and must lie between 0 and 0.5"
     if not 0 <= contract.release.min_saving < 1:
         yield "release.min_saving", f"is {contract.release.min_saving}, and must lie between 0 and 1"
+
+
+def _sampling_faults(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Whoever is to be asked must have an address."""
+    if contract.teacher.base_url is None:
+        for name in ("critical", "hard"):
+            if (answers := getattr(contract.sampling, name)) > 1:
+                yield f"sampling.{name}", f"is {answers}, but the teacher cannot be asked: write teacher.base_url"
+    if contract.verifier is not None and contract.verifier.base_url is None:
+        yield "verifier.base_url", "is missing: write where it can be asked"
 
 
 def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from overproof.baselines.endpoint import OffTheShelf
 from overproof.core import tables
 from overproof.core.errors import ContractError, UserError
 from overproof.core.plugins import build
-from overproof.core.protocols import Ask, Baseline, Model, Reply
+from overproof.core.protocols import Ask, Asking, Baseline, Means, Model, Reply
 from overproof.core.splits import Train
 from overproof.core.types import EndpointOptions, Example, Message, Prediction, Price, Prompt, PromptId, UnitId
 from overproof.models.cached import Cached
@@ -64,7 +65,7 @@ def prompt(text: str, i: int = 0) -> Prompt:
 
 def said(model: Model | None, *texts: str, baseline: OffTheShelf = MINI) -> list[Prediction]:
     prompts = tables.frame([prompt(text, i) for i, text in enumerate(texts)], Prompt)
-    table = asyncio.run(baseline.answer(prompts, Train(tables.frame([], Example)), TASK, model))
+    table = asyncio.run(baseline.answer(prompts, Train(tables.frame([], Example)), TASK, model, Means()))
     assert table.schema == tables.schema(Prediction)
     return list(tables.records(table, Prediction))
 
@@ -160,8 +161,28 @@ def test_it_is_called_by_its_model_unless_named() -> None:
     assert (plain.name, named.name) == ("mini", "small")
 
 
-def test_options_that_allow_no_call_are_refused() -> None:
-    with pytest.raises(ContractError, match="base_url"):
-        build("baselines", {"kind": "endpoint", "model": "mini"}, key="kind", where="baselines[0]")
-    with pytest.raises(UserError, match="must be positive"):
-        OffTheShelf(model="mini", base_url="http://localhost/v1", at_once=0)
+def test_it_says_beforehand_what_it_will_ask() -> None:
+    model = Scripted()
+    said(model, "a", "b")
+    prompts = tables.frame([prompt("a", 0), prompt("b", 1)], Prompt)
+
+    assert isinstance(MINI, Asking)
+    assert MINI.asks(prompts, None, TASK, Means()) == model.asked
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"base_url": None}, "base_url"),
+        ({"at_once": 0}, ">= 1 - at `$.at_once`"),
+        ({"attempts": 0}, ">= 1 - at `$.attempts`"),
+        ({"timeout_s": 0.0}, "> 0.0 - at `$.timeout_s`"),
+        ({"price": {"input": -1.0, "output": 1.0}}, ">= 0.0 - at `$.price.input`"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["endpoint", "few_shot"])
+def test_options_that_allow_no_call_are_refused(kind: str, options: dict[str, object], says: str) -> None:
+    table = {"kind": kind, "model": "mini", "base_url": "http://localhost/v1"} | options
+
+    with pytest.raises(ContractError, match=re.escape(says)):
+        build("baselines", {name: value for name, value in table.items() if value is not None}, key="kind", where="b")

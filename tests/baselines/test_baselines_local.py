@@ -15,12 +15,13 @@ from overproof.baselines.answer_cache import AnswerCache
 from overproof.baselines.majority import Majority
 from overproof.core import tables
 from overproof.core.plugins import build
-from overproof.core.protocols import Baseline
+from overproof.core.protocols import Asking, Baseline, Means
 from overproof.core.splits import Train, Tune
 from overproof.core.types import Example, Message, Prediction, Prompt, PromptId, UnitId
 from overproof.tasks.classify import Classify
 
 TASK = Classify(labels=("a", "b", "c"))
+MEANS = Means(core_hour_usd=3600)  # a dollar a second
 
 
 def prompts(texts: Sequence[str]) -> pl.DataFrame:
@@ -47,7 +48,7 @@ def example(text: str, answer: str, weight: float = 1.0, votes: dict[str, float]
 
 def said(baseline: Baseline, texts: Sequence[str], examples: Sequence[Example]) -> list[Prediction]:
     train = Train(tables.frame(examples, Example))
-    table = asyncio.run(baseline.answer(prompts(texts), train, TASK, None))
+    table = asyncio.run(baseline.answer(prompts(texts), train, TASK, None, MEANS))
     assert table.schema == tables.schema(Prediction)
     return list(tables.records(table, Prediction))
 
@@ -108,13 +109,14 @@ def test_prompts_with_the_same_input_are_pooled_and_a_tie_is_a_miss() -> None:
     assert (tied.answer, tied.confidence) == (None, 0.0)
 
 
-def test_the_cache_measures_its_own_latency() -> None:
+def test_the_cache_measures_its_own_latency_and_is_charged_for_it() -> None:
     found = said(AnswerCache(), ["x"] * 50, [example("x", "a")])
 
     took = [each.latency_ms for each in found if each.latency_ms is not None]
     assert len(took) == 50
     assert min(took) >= 0
     assert sum(took) > 0
+    assert [each.cost_usd for each in found] == pytest.approx([each / 1000 for each in took])
 
 
 @settings(deadline=None)
@@ -140,7 +142,7 @@ def test_no_other_split_can_be_learned_from(baseline: Baseline) -> None:
     tune = cast("Train", Tune(tables.frame([], Example)))  # what a caller without a type checker would do
 
     with pytest.raises(TypeError, match="train only"):
-        asyncio.run(baseline.answer(prompts(["x"]), tune, TASK, None))
+        asyncio.run(baseline.answer(prompts(["x"]), tune, TASK, None, MEANS))
 
 
 @pytest.mark.parametrize("kind", ["majority", "answer_cache"])
@@ -148,4 +150,4 @@ def test_they_come_through_the_door_of_the_plug_ins(kind: str) -> None:
     baseline: Baseline = build("baselines", {"kind": kind}, key="kind", where="baselines[0]")
 
     assert baseline.name == kind
-    assert baseline.endpoint is None
+    assert not isinstance(baseline, Asking)

@@ -10,7 +10,8 @@ from overproof.calibrate.calibrate import calibrate
 from overproof.calibrate.options import CalibrateOptions
 from overproof.core import tables
 from overproof.core.splits import Calibrate, Test
-from overproof.core.types import Calibration, Prediction, PromptId
+from overproof.core.types import Calibration, Confidence, Prediction, PromptId
+from overproof.proof.confidence import shifted
 from overproof.tasks.classify import Classify
 
 TASK = Classify(labels=("a", "b"))
@@ -54,7 +55,10 @@ def predictions(wrong: np.ndarray = WRONG | BAD, confidence: np.ndarray = CONFID
 
 
 def calibrated(
-    said: pl.DataFrame | None = None, critical: tuple[str, ...] = ("bad",), tune: np.ndarray | None = None
+    said: pl.DataFrame | None = None,
+    critical: tuple[str, ...] = ("bad",),
+    tune: np.ndarray | None = None,
+    shifts: dict[str, float] | None = None,
 ) -> Calibration:
     return calibrate(
         Calibrate(evidence()),
@@ -68,6 +72,7 @@ def calibrated(
         tune_confidence=RNG.beta(4, 1, 400) if tune is None else tune,
         options=CalibrateOptions(),
         seed="s",
+        shifts=shifts,
     )
 
 
@@ -152,6 +157,62 @@ def test_the_same_evidence_gives_the_same_calibration_in_any_order_of_rows() -> 
         first.errors,
         first.answered_units,
     )
+
+
+WIDE = np.arange(N) % 2 == 0
+
+
+def in_half(wrong: np.ndarray, shifts: dict[str, float] | None, tune: np.ndarray | None = None) -> Calibration:
+    """Calibrate where `half` of the traffic is critical, and wrong below 0.8."""
+    said = predictions(wrong)
+    laid_out = evidence().with_columns(
+        slices=pl.Series([["all", "half"] if inside else ["all"] for inside in WIDE], dtype=pl.List(pl.String))
+    )
+    return calibrate(
+        Calibrate(laid_out),
+        said,
+        TASK,
+        candidate="c",
+        reference="gold",
+        alpha=0.05,
+        delta=0.05,
+        critical=("half",),
+        tune_confidence=CONFIDENCE if tune is None else tune,
+        options=CalibrateOptions(again=0.0),
+        seed="s",
+        shifts=shifts,
+    )
+
+
+def test_a_shift_keeps_a_slice_that_one_threshold_for_all_would_leave_or_pay_for() -> None:
+    wrong = WIDE & (CONFIDENCE < 0.8)
+    moved = np.where(WIDE, shifted(CONFIDENCE, -2.5), CONFIDENCE)
+    common, own = in_half(wrong, None), in_half(wrong, {"half": -2.5}, moved)
+
+    assert own.always_teacher == ()
+    assert own.shifts == {"half": -2.5}
+    assert own.coverage > common.coverage + 0.05
+
+
+def test_the_curve_is_drawn_after_the_shifts_and_the_reliability_before() -> None:
+    wrong = WIDE & (CONFIDENCE < 0.8)
+    moved = np.where(WIDE, shifted(CONFIDENCE, -2.5), CONFIDENCE)
+    own = in_half(wrong, {"half": -2.5}, moved)
+    (point,) = [point for point in own.curve if point.threshold == own.threshold]
+
+    assert point.coverage == pytest.approx(own.coverage) == np.mean(moved >= own.threshold)
+    assert own.reliability == in_half(wrong, None).reliability
+
+
+def test_a_slice_left_to_the_teacher_needs_no_shift() -> None:
+    found = calibrated(shifts={"bad": -1.0})
+
+    assert found.always_teacher == ("bad",)
+    assert found.shifts == {}
+
+
+def test_what_confidence_is_goes_with_the_calibration() -> None:
+    assert calibrated().confidence == Confidence()
 
 
 def test_it_cannot_be_handed_the_test() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.calibrate.certify import Choice, Drawn, certified, choose, share
+from overproof.calibrate.certify import Choice, Drawn, choose, share
 from overproof.proof import thresholds
 
 N = 600
@@ -134,25 +134,3 @@ def test_without_evidence_nothing_is_answered() -> None:
     empty = Drawn(np.array([]), np.array([], dtype=bool), {"all": np.array([], dtype=int)}, {})
 
     assert choose(empty, np.array([0.5]), np.array([0.5]), alpha=0.05, delta=0.1, start_units=200).threshold is None
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
-def test_more_level_certifies_no_less(p: list[float], level: float) -> None:
-    expected = np.linspace(400, 100, len(p))
-    some = certified(np.array(p), expected, 200, 72, level)
-    more = certified(np.array(p), expected, 200, 72, 2 * level)
-
-    assert (more | ~some).all()
-
-
-def test_the_sequence_ends_at_the_first_threshold_that_is_not_proven() -> None:
-    p = np.full(30, 1e-9)
-    p[12] = 0.9
-    found = certified(p, np.full(30, 500.0), 200, 1000, 0.1)  # so few expected that the spread tests nothing
-
-    assert not found.any()
-
-    found = certified(p, np.full(30, 500.0), 200, 72, 0.1)
-
-    assert found[13:].all()
-    assert not found[12]

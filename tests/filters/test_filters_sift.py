@@ -194,6 +194,7 @@ def test_the_funnel_tells_every_rule_for_every_slice() -> None:
         "label_set",
         "readable",
         "agreement",
+        "doubt",
     ]
 
 

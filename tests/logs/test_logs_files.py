@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.core.errors import UserError
-from overproof.logs import files
+from overproof.logs import containers, files
 
 LINES = b"".join(b"line %d of a log with some length to it\n" % i for i in range(20_000))
 
@@ -61,7 +61,7 @@ def test_a_log_is_unpacked_whatever_its_name_is(kind: str, tmp_path: Path) -> No
 
     with files.open_log(path) as stream:
         assert stream.read() == LINES
-    assert files.head(path) == LINES.splitlines(keepends=True)[: files.HEAD_LINES]
+    assert containers.head(path) == LINES.splitlines(keepends=True)[: containers.HEAD_LINES]
 
 
 @pytest.mark.parametrize("kind", ["gzip", "two gzip members", "zstd", "two zstd frames"])
@@ -94,7 +94,7 @@ def test_the_whole_lines_before_a_tear_are_read(tmp_path: Path) -> None:
 def test_the_head_of_a_torn_file_is_what_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "log.gz").write_bytes(gzip.compress(b"a\nb\n")[:-4])
 
-    assert files.head(tmp_path / "log.gz") == [b"a\n", b"b\n"]
+    assert containers.head(tmp_path / "log.gz") == [b"a\n", b"b\n"]
 
 
 @settings(deadline=None)

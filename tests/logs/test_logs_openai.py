@@ -156,8 +156,68 @@ def test_a_refusal_is_an_answer() -> None:
     assert exchange(row(response=response(None, refusal="I cannot.")), "log:1").answer == "I cannot."
 
 
-def test_a_call_of_tools_alone_is_an_empty_answer() -> None:
-    assert exchange(row(response=response(None, tool_calls=[{"id": "c"}])), "log:1").answer == ""
+def test_a_call_of_tools_is_an_answer_without_the_calls_own_ids() -> None:
+    """Ids are drawn anew for every call: with them, no two answers would agree."""
+    function = {"name": "sort", "arguments": '{"as": "shipping"}'}
+    alone = exchange(row(response=response(None, tool_calls=[{"id": "c7", "function": function}])), "log:1")
+    both = exchange(row(response=response("I will.", tool_calls=[{"id": "c8", "function": function}])), "log:1")
+
+    assert alone.answer == '{"tool_calls":[{"arguments":{"as":"shipping"},"name":"sort"}]}'
+    assert both.answer == '{"content":"I will.","tool_calls":[{"arguments":{"as":"shipping"},"name":"sort"}]}'
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of the record
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "s1", "object": "chat.completion.chunk", "model": "big-1", "choices": [choice], **fields}
+
+
+CHUNKS = [
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"content": "ship"}),
+    chunk({"content": "ping"}),
+    chunk({}, "stop"),
+    {"id": "s1", "choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 3}},
+]
+
+
+@pytest.mark.parametrize(
+    "streamed",
+    [CHUNKS, json.dumps(CHUNKS), "".join(f"data: {json.dumps(each)}\n\n" for each in CHUNKS) + "data: [DONE]\n"],
+    ids=["list", "json text", "server-sent events"],
+)
+def test_chunks_of_a_stream_are_put_together(streamed: object) -> None:
+    found = exchange(row(response=streamed), "log:1")
+
+    assert (found.answer, found.finish_reason, found.answered_by) == ("shipping", "stop", "big-1")
+    assert (found.input_tokens, found.output_tokens) == (20, 3)
+
+
+def test_tool_calls_of_a_stream_are_put_together_by_their_index() -> None:
+    def called(index: int, **function: str) -> dict[str, Any]:
+        return {"tool_calls": [{"index": index, "function": function}]}
+
+    deltas = [called(0, name="a", arguments=""), called(1, name="b", arguments="{}"), called(0, arguments='{"x":1}')]
+
+    found = exchange(row(response=[chunk(each) for each in deltas]), "log:1")
+
+    assert found.answer == '{"tool_calls":[{"arguments":{"x":1},"name":"a"},{"arguments":{},"name":"b"}]}'
+
+
+def test_the_responses_api_is_read() -> None:
+    request = {"model": "big", "instructions": "Sort.", "input": "Where is it?", "temperature": 0}
+    output = [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "shipping"}]},
+    ]
+    body = {"id": "resp_1", "object": "response", "status": "completed", "created_at": 1788782400, "output": output}
+
+    found = exchange(
+        {"request": request, "response": {**body, "usage": {"input_tokens": 9, "output_tokens": 1}}}, "l:1"
+    )
+
+    assert [(each.role, each.content) for each in found.messages] == [("system", "Sort."), ("user", "Where is it?")]
+    assert (found.id, found.answer, found.finish_reason, found.input_tokens) == ("resp_1", "shipping", "completed", 9)
+    assert found.parameters == {"temperature": 0}
 
 
 def test_the_older_completions_are_read() -> None:

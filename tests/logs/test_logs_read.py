@@ -53,7 +53,16 @@ def test_the_helpdesk_history_is_read_completely(shared_data: Path) -> None:
     assert (table.height, found.set_aside.height) == (6239, 0)
     assert dict(apps.iter_rows()) == {"triage": 4720, "extract": 1161, "reply": 358}
     assert found.summary.files == (
-        FileRead(path="helpdesk/history.jsonl.gz", format="openai", sure=1.0, rows=6239, kept=6239, set_aside=0),
+        FileRead(
+            path="helpdesk/history.jsonl.gz",
+            format="openai",
+            sure=1.0,
+            rows=6239,
+            kept=6239,
+            set_aside=0,
+            failed=25,
+            saw="JSON Lines; by its first 20 row(s) openai, 100% sure",
+        ),
     )
     assert found.summary.gold == 6239
     assert table["error"].drop_nulls().unique().to_list() == ["upstream overloaded"]
@@ -177,7 +186,8 @@ def test_files_of_different_formats_may_stand_under_one_glob(tmp_path: Path) -> 
 
     found = logged(tmp_path, path="*")
 
-    assert [file.format for file in found.summary.files] == ["pairs", "parquet", "openai"]
+    assert [file.format for file in found.summary.files] == ["pairs", "pairs", "openai"]
+    assert [file.saw.split(";")[0] for file in found.summary.files] == ["JSON Lines", "Parquet", "JSON Lines"]
     assert [file.kept for file in found.summary.files] == [1, 1, 1]
 
 

@@ -23,6 +23,10 @@ field = "label"
 [targets]
 latency_p95_ms = 50.0
 cost_per_1k = 1.0
+
+[verifier]
+model = "second"
+base_url = "http://127.0.0.1:1/v1"
 """
 )
 CHANGES_NO_RESULT = {
@@ -31,6 +35,10 @@ CHANGES_NO_RESULT = {
     "teacher.attempts",
     "teacher.timeout_s",
     "teacher.terms",  # checked at every run
+    "verifier.api_key_env",
+    "verifier.at_once",
+    "verifier.attempts",
+    "verifier.timeout_s",
     "budget.usd",
 }
 
@@ -97,6 +105,8 @@ def changed_within(path: str) -> Any:  # noqa: ANN401 - any JSON value
         "proof.n_max": 3,
         "proof.reference": "gold",
         "prompts.unit": ["user"],
+        "sampling.temperature": 0.7,
+        "verifier.price": {"input": 1.0, "output": 2.0},
         "task.where": "x = 1",
     }
     return with_value(TREE, path, words[path])

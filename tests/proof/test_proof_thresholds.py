@@ -59,10 +59,11 @@ def test_codes_and_membership_say_the_same(asked: Requests, grid: NDArray[np.flo
 def test_the_order_of_requests_does_not_matter(asked: Requests, grid: NDArray[np.float64], chance: object) -> None:
     turned = np.arange(len(asked[0]))
     chance.shuffle(turned)  # type: ignore[attr-defined] # hypothesis hands over a random.Random
+    member = np.ones((len(turned), 1), dtype=bool)
 
-    assert thresholds.certify(*asked, grid, 0.3, 0.2) == thresholds.certify(
-        asked[0][turned], asked[1][turned], grid, 0.3, 0.2
-    )
+    p = thresholds.table(*asked, member, grid, 0.3)
+
+    assert p.tolist() == thresholds.table(asked[0][turned], asked[1][turned], member, grid, 0.3).tolist()
 
 
 def test_a_confidence_at_the_threshold_is_answered() -> None:
@@ -80,17 +81,15 @@ def test_float32_confidences_meet_float64_thresholds_as_numpy_compares_them() ->
 
 
 @given(p_values, st.floats(0.001, 0.2))
-def test_both_procedures_find_what_mapie_finds(p: NDArray[np.float64], delta: float) -> None:
-    """MAPIE 1.x lists every hypothesis rejected, strict first; ours keep the most lenient."""
+def test_what_is_certified_is_what_two_procedures_of_mapie_find(p: NDArray[np.float64], level: float) -> None:
+    """MAPIE 1.x lists every hypothesis rejected, strict first; half of the level for each of its procedures."""
     from mapie.risk_control.fwer_control import FWERBonferroniCorrection, FWERFixedSequenceTesting
 
-    ours = thresholds._fixed_sequence(p, delta)
-    theirs = FWERFixedSequenceTesting().run(p[::-1], delta)
-    tested = thresholds._spread(len(p))
-    spread = FWERBonferroniCorrection().run(p[tested], delta)
+    sequence = len(p) - 1 - np.array(FWERFixedSequenceTesting().run(p[::-1], level / 2), dtype=int)
+    spread = np.unique(np.linspace(0, len(p) - 1, min(thresholds.SPREAD, len(p))).round().astype(int))
+    bonferroni = spread[FWERBonferroniCorrection().run(p[spread], level / 2)]
 
-    assert ours == len(p) - len(theirs)
-    assert thresholds._bonferroni(p, delta) == (tested[spread[0]] if len(spread) else len(p))
+    assert set(np.flatnonzero(thresholds.certified(p, level))) == {*sequence, *bonferroni}
 
 
 @given(st.integers(1, 2000), st.floats(0, 0.2))
@@ -103,17 +102,31 @@ def test_exact_tails_are_never_above_mapies_hoeffding_bentkus_p_values(n: int, r
     assert float(binomial.tail(errors, n, 0.05)) <= theirs + 1e-9
 
 
-@given(requests(most=200), grids)
-def test_what_is_certified_meets_its_level(asked: Requests, grid: NDArray[np.float64]) -> None:
-    found = thresholds.certify(*asked, grid, 0.3, 0.2)
+@given(p_values, st.floats(0.001, 0.5))
+def test_no_threshold_is_certified_above_half_the_level(p: NDArray[np.float64], level: float) -> None:
+    assert (p[thresholds.certified(p, level)] <= level / 2).all()
 
-    if found.threshold is None:
-        assert found.procedure is None
-    else:
-        above = asked[0] >= found.threshold
-        assert found.p_value <= found.level <= 0.1
-        assert found.threshold in grid
-        assert (found.answered, found.errors) == (above.sum(), (above & ~asked[1]).sum())
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
+def test_more_level_certifies_no_less(p: list[float], level: float) -> None:
+    expected = np.linspace(400, 100, len(p))
+    some = thresholds.certified(p, level, expected, 200, 72)
+    more = thresholds.certified(p, 2 * level, expected, 200, 72)
+
+    assert (more | ~some).all()
+
+
+def test_the_sequence_ends_at_the_first_threshold_that_is_not_proven() -> None:
+    p = np.full(30, 1e-9)
+    p[12] = 0.9
+    found = thresholds.certified(p, 0.1, np.full(30, 500.0), 200, 1000)  # so few expected that the spread tests nothing
+
+    assert not found.any()
+
+    found = thresholds.certified(p, 0.1, np.full(30, 500.0), 200, 72)
+
+    assert found[13:].all()
+    assert not found[12]
 
 
 def test_an_early_error_stops_the_sequence_and_the_spread_goes_on() -> None:
@@ -121,17 +134,18 @@ def test_an_early_error_stops_the_sequence_and_the_spread_goes_on() -> None:
     confidence = np.linspace(1, 0.01, 1000)
     correct = np.ones(1000, dtype=bool)
     correct[:9] = False
-    found = thresholds.certify(confidence, correct, np.linspace(0.01, 0.97, 50), 0.05, 0.1)
+    (p,) = thresholds.table(confidence, correct, np.zeros(1000, dtype=int), np.linspace(0.01, 0.97, 50), 0.05)
+    found = thresholds.certified(p, 0.1)
 
-    assert found.procedure == "bonferroni"
-    assert found.threshold == pytest.approx(0.01)
+    assert p[-1] > 0.05
+    assert found[0]
+    assert not found[-1]
+    assert found.sum() < thresholds.SPREAD
 
 
 def test_nothing_to_go_on_certifies_nothing() -> None:
-    none = thresholds.certify(np.zeros(0), np.zeros(0), [0.5], 0.05, 0.1)
-
-    assert (none.threshold, none.p_value, none.answered) == (None, 1.0, 0)
-    assert thresholds.certify([0.9], [1], [], 0.05, 0.1).threshold is None
+    assert not thresholds.certified([], 0.1).any()
+    assert not thresholds.certified([0.0], 0.1, expected=[50.0], least=72).any()
 
 
 @given(st.integers(50, 5000), st.integers(1, 5000))
@@ -189,8 +203,8 @@ def test_what_cannot_be_counted_is_refused(
 
 
 def test_impossible_levels_and_counts_are_refused() -> None:
-    with pytest.raises(ValueError, match="delta"):
-        thresholds.certify([0.5], [1], [0.5], 0.05, 0.0)
+    with pytest.raises(ValueError, match="level"):
+        thresholds.certified([0.01], 0.0)
     with pytest.raises(ValueError, match="counts"):
         thresholds.units_to_certify(3, 4, 5, 0.05, 0.1)
     with pytest.raises(ValueError, match="number"):

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from overproof.core import tables
 from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.splits import Train, Tune
-from overproof.core.types import Calibration, Candidate, Exchange, Message
+from overproof.core.types import Calibration, Candidate, Confidence, Exchange, Message
 from overproof.logs.redact import redact_table
 from overproof.release.folder import CHECKSUMS, LoadedRelease, ReleaseRecord, load, write_release
 from overproof.tasks.inputs import extract_column
@@ -33,6 +34,9 @@ class Toy:
     def probabilities(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         sure = np.array([min(len(text) / 10, 1.0) for text in inputs], dtype=np.float32)
         return np.stack([sure, 1 - sure], axis=1)
+
+    def novelty(self, inputs: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([float("new" in text) for text in inputs], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         (folder / "labels.json").write_text(json.dumps(self.labels))
@@ -77,8 +81,6 @@ CANDIDATE = Candidate(
 def written(
     folder: str | Path, save: Callable[[Path], None] | None = None, kind: str = "toy", *, redact: bool = True
 ) -> str:
-    from msgspec.structs import replace
-
     return write_release(
         folder,
         replace(CANDIDATE, kind=kind),
@@ -294,6 +296,96 @@ def test_it_says_which_slices_are_the_teachers(tmp_path: Path) -> None:
     written(tmp_path / "r")
 
     assert opened(tmp_path / "r").always_teacher == ("vip",)
+
+
+# --- a threshold of its own for each critical slice, and a head ------------------------------------------------------
+
+HEAD = Confidence(
+    kind="head", features=("top", "novelty"), centre=(0.0, 0.0), scale=(1.0, 1.0), weights=(1.0, -4.0), intercept=0.0
+)
+
+
+def holding(
+    shifts: dict[str, float], confidence: Confidence = Confidence(), left: tuple[str, ...] = ()
+) -> LoadedRelease:  # noqa: B008 - frozen
+    calibration = replace(CANDIDATE.calibration, shifts=shifts, confidence=confidence, always_teacher=left)
+    record = ReleaseRecord(name="t", kind="t", labels=LABELS, calibration=calibration, verdicts=(), lineage={})
+    return LoadedRelease("id", record, b"", Toy(LABELS))
+
+
+def said(release: LoadedRelease, texts: list[str], slices: list[list[str]] | None = None) -> list[str | None]:
+    return [each.answer for each in release.answer(texts, slices)]
+
+
+def test_each_request_is_held_to_the_strictest_of_its_slices() -> None:
+    release = holding({"hard": -2.0, "easy": 2.0})
+    slices = [["all"], ["all", "hard"], ["easy"], ["easy", "hard"], ["of no concern"]]
+
+    assert said(release, ["nine char"] * 5, slices) == ["a", None, "a", None, "a"]
+    assert said(release, ["sevench"] * 5, slices) == [None, None, "a", None, None]
+
+
+def test_without_slices_the_strictest_shift_is_held_against_everything() -> None:
+    assert said(holding({"hard": -2.0, "easy": 2.0}), ["nine char"]) == [None]
+    assert said(holding({"easy": 2.0}), ["sevench", "nine char"]) == [None, "a"]
+    assert said(holding({}), ["nine char"]) == ["a"]
+
+
+@given(
+    st.dictionaries(st.sampled_from("pqrs"), st.floats(-3, 3), max_size=4),
+    st.lists(st.tuples(st.text(min_size=1, max_size=12), st.lists(st.sampled_from("pqrst"), max_size=3)), max_size=8),
+)
+def test_what_is_answered_without_slices_is_answered_with_them(
+    shifts: dict[str, float], asked: list[tuple[str, list[str]]]
+) -> None:
+    release, texts = holding(shifts), [text for text, _ in asked]
+    without, told = said(release, texts), said(release, texts, [slices for _, slices in asked])
+
+    assert all(one is None or one == other for one, other in zip(without, told, strict=True))
+
+
+def test_told_the_slices_it_leaves_the_unproven_ones_to_the_teacher() -> None:
+    assert said(holding({}, left=("vip",)), ["nine char"] * 2, [["vip", "all"], ["all"]]) == [None, "a"]
+
+
+def test_confidence_is_the_chance_of_being_right_whatever_threshold_it_is_held_to() -> None:
+    (hard,) = holding({"hard": -2.0}).answer(["nine char"], [["hard"]])
+
+    assert hard.confidence == pytest.approx(0.9)
+
+
+def test_a_head_decides_how_sure_it_is() -> None:
+    old, new = holding({}, HEAD).answer(["nine char", "9 char new"])
+
+    assert (old.answer, new.answer) == ("a", None)
+    assert old.confidence == pytest.approx(0.9)
+
+
+def test_slices_that_do_not_fit_the_inputs_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 inputs have slices for 1"):
+        holding({}).answer(["a", "b"], [["x"]])
+    with pytest.raises(TypeError, match="list"):
+        holding({}).answer(["a"], ["vip"])
+
+
+def test_nothing_asked_is_nothing_answered() -> None:
+    assert holding({"hard": -1.0}, HEAD).answer([]) == ()
+
+
+@pytest.mark.parametrize("broken", [replace(HEAD, weights=(1.0,)), replace(HEAD, features=("top", "mood"))])
+def test_a_head_that_cannot_be_applied_is_a_corrupt_release(tmp_path: Path, broken: Confidence) -> None:
+    calibration = replace(CANDIDATE.calibration, confidence=broken)
+    write_release(
+        tmp_path / "r",
+        replace(CANDIDATE, calibration=calibration),
+        labels=LABELS,
+        contract_toml=b"",
+        lineage={},
+        save=Toy(LABELS).save,
+    )
+
+    with pytest.raises(ReleaseCorrupt, match="head"):
+        opened(tmp_path / "r")
 
 
 class Particular(Toy):

@@ -54,6 +54,31 @@ def test_a_batch_is_answered_exactly_as_one_by_one(student: LinearStudent, texts
         assert student.predict_one(text) == (student.labels[alone.argmax()], float(alone.max()))
 
 
+@given(texts=asked)
+@SHARED_STUDENT
+def test_novelty_is_a_share_and_the_same_alone_as_among_others(student: LinearStudent, texts: list[str]) -> None:
+    found = student.novelty(texts)
+
+    assert found.dtype == np.float32
+    assert ((found >= 0) & (found <= 1)).all()
+    assert found.tolist() == [float(student.novelty([text])[0]) for text in texts]
+
+
+def test_what_it_was_taught_is_not_new_and_what_it_never_saw_is(student: LinearStudent) -> None:
+    assert student.novelty([text for text, _ in TAUGHT]).max() == 0
+    assert student.novelty(["zyx wvu", ""]).tolist() == [1.0, 1.0]
+    known, half = student.novelty(["charged", "charged zyxw"])
+
+    assert known == 0
+    assert 0.5 <= half < 1
+
+
+def test_novelty_survives_saving(student: LinearStudent, tmp_path: Path) -> None:
+    student.save(tmp_path)
+
+    assert np.array_equal(Linear().load(tmp_path).novelty(TEXTS), student.novelty(TEXTS))
+
+
 def test_the_folded_tables_say_what_the_weights_say(student: LinearStudent) -> None:
     """Serving adds up table rows; training multiplies matrices. Both must be one model."""
     from overproof.students.linear_fit import design

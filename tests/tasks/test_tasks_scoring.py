@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from overproof.core import tables
 from overproof.core.types import Prediction, PromptId
 from overproof.tasks.classify import Classify
-from overproof.tasks.scoring import Units, route, score
+from overproof.tasks.scoring import Units, route, score, shifted
 
 TASK = Classify(labels=("a", "b"))
 
@@ -45,6 +45,38 @@ def predictions(answers: list[str | None], confidence: float = 0.9) -> pl.DataFr
         for i, answer in enumerate(answers)
     ]
     return tables.frame(rows, Prediction)
+
+
+def in_slices(*slices: list[str]) -> pl.DataFrame:
+    n = len(slices)
+    return evidence(["a"] * n, ["a"] * n).with_columns(slices=pl.Series(slices, dtype=pl.List(pl.String)))
+
+
+def test_a_request_is_held_to_the_lowest_shift_of_its_slices_and_in_none_to_none() -> None:
+    laid_out = in_slices(["all"], ["all", "easy"], ["all", "hard"], ["all", "hard", "easy"], ["all", "hard", "odd"])
+    rows = score(laid_out, predictions(["a"] * 5), TASK, "gold", {"easy": 1.0, "hard": -1.0})
+    hard, easy = 0.9 / (0.9 + 0.1 * np.e), 0.9 / (0.9 + 0.1 / np.e)
+
+    assert rows["own_confidence"].to_list() == [0.9] * 5
+    assert rows["confidence"].to_list() == pytest.approx([0.9, easy, hard, hard, hard])
+    assert rows["confidence"][0] == 0.9
+
+
+def test_a_shift_moves_who_answers() -> None:
+    rows = score(in_slices(["all"], ["all", "hard"]), predictions(["a", "a"]), TASK, "gold", {"hard": -1.0})
+
+    assert route(rows, 0.85, ())["answered"].to_list() == [True, False]
+
+
+def test_no_shift_brings_an_answer_where_there_is_none() -> None:
+    rows = score(in_slices(["easy"]), predictions([None]), TASK, "gold", {"easy": 9.0})
+
+    assert rows["confidence"].to_list() == [0.0]
+    assert route(rows, 0.0, ())["answered"].to_list() == [False]
+
+
+def test_shifts_of_an_empty_table_are_empty() -> None:
+    assert shifted(in_slices().with_columns(confidence=pl.lit(0.5)), {"hard": -1.0}).len() == 0
 
 
 def test_scores_follow_the_reference() -> None:

@@ -98,30 +98,30 @@ def test_the_order_of_the_rows_does_not_change_the_samples(rows: list[tuple[str,
 # --- wanted ----------------------------------------------------------------------------------------------------------
 
 
-def test_each_prompt_in_a_split_needs_an_answer_and_critical_training_prompts_several() -> None:
-    prompts = frame([prompt(name) for name in "abcdef"], Prompt)
-    pro = ("all", "new", "pro")
-    requests = table(
-        request("a"),
-        request("b", slices=pro),
-        request("c", "test", slices=pro),
-        request("d", None),
-        request("e", "tune", slices=pro),
-        request("f", slices=pro),
-        request("f", "test", hour=1),
-    )
+def test_each_prompt_in_a_split_needs_one_answer() -> None:
+    prompts = frame([prompt(name) for name in "dcba"], Prompt)
+    requests = table(request("a"), request("b", "tune"), request("c", None), request("a", "test", hour=1))
 
-    needed = answers.wanted(prompts, requests, 5, ["pro", "other"])
-
-    assert dict(needed.rows()) == {"a": 1, "b": 5, "c": 1, "e": 1, "f": 5}
+    assert answers.wanted(prompts, requests).rows() == [("b", 1), ("a", 1)]
 
 
-def test_nothing_is_critical_without_critical_slices() -> None:
-    prompts = frame([prompt("b"), prompt("a")], Prompt)
+# --- once_more ---------------------------------------------------------------------------------------------------------
 
-    needed = answers.wanted(prompts, table(request("a"), request("b")), 5, [])
 
-    assert needed.rows() == [("b", 1), ("a", 1)]
+def test_once_more_is_the_sample_after_the_last_one_held() -> None:
+    lacking = answers.once_more(pl.Series(["b", "new"]), held(a=2, b=3))
+
+    assert set(lacking) == {("b", 3), ("new", 0)}
+
+
+def test_further_answers_may_be_asked_for_at_another_temperature() -> None:
+    prompts = frame([prompt("a", parameters={"temperature": 0.0, "max_tokens": 8})], Prompt)
+
+    [(_, plain)] = answers.asks([(PromptId("a"), 1)], prompts)
+    [(_, warm)] = answers.asks([(PromptId("a"), 1)], prompts, temperature=0.8)
+
+    assert plain.parameters == {"temperature": 0.0, "max_tokens": 8}
+    assert warm.parameters == {"temperature": 0.8, "max_tokens": 8}
 
 
 # --- without_usable ---------------------------------------------------------------------------------------------------

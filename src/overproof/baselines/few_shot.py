@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ from overproof.core import tables
 from overproof.core.protocols import Ask, Means, Model, Task
 from overproof.core.splits import Train, only
 from overproof.core.types import Message, Prediction, Prompt
-from overproof.models.embed import WORDS
+from overproof.models import embed
 from overproof.tasks.inputs import INSTRUCTIONS
 
 AMONG = 16
@@ -46,13 +47,17 @@ class FewShot(AsksModel):
     """Shown before each prompt; fewer where not so many differ enough."""
     per_label: Annotated[int, Meta(ge=1)] = 3
     """Of them, with the same answer, at most."""
-    embedder: str = WORDS
+    embedder: str = embed.WORDS
     """How likeness is judged: `words`, which needs nothing installed, or the name of an installed encoder."""
 
     def __post_init__(self) -> None:
         """Take the model's name where none is given."""
         if not self.name:
             msgspec.structs.force_setattr(self, "name", f"{self.model} few-shot")
+
+    def check(self, encoders: Path) -> None:
+        """Raise a `UserError` where the embedder is not installed."""
+        embed.check(self.embedder, encoders)
 
     def asks(self, prompts: pl.DataFrame, train: Train | None, task: Task, means: Means) -> list[Ask]:
         """Return each prompt with its examples; without `train`, with about as much text as they can come to."""
@@ -64,7 +69,7 @@ class FewShot(AsksModel):
         self, prompts: pl.DataFrame, train: Train, task: Task, model: Model | None, means: Means
     ) -> pl.DataFrame:
         """Return a table of `Prediction`, one row for each of `prompts`; a failed call has no answer."""
-        asks = list(self._asks(prompts, only(Train, train), means))
+        asks = list(self._asks(prompts, train, means))
         said = await self.told(model, [ask for ask, _ in asks], list(tables.records(prompts, Prompt)), task)
         took_ms = pl.Series([took for _, took in asks], dtype=pl.Float64)
         own_usd = pl.Series([means.cost(took) for _, took in asks], dtype=pl.Float64)
@@ -72,12 +77,12 @@ class FewShot(AsksModel):
 
     def _asks(self, prompts: pl.DataFrame, train: Train, means: Means) -> Iterator[tuple[Ask, float]]:
         """Yield the call for each of `prompts`, and the milliseconds it took to find its examples."""
-        known = _shown(train.frame.sort("prompt_id"))
+        known = _shown(only(Train, train).frame.sort("prompt_id"))
         nearby = Nearby([each.input for each in known], self.embedder, means)
         found = nearby.nearest(prompts["input"].to_list(), AMONG * self.examples)
         for prompt, near in zip(tables.records(prompts, Prompt), found, strict=True):
             chosen = self._chosen([known[place] for place in near.places])
-            yield self.ask(prompt, with_examples(prompt, chosen[::-1])), near.took_ms
+            yield self.ask(prompt, with_examples(prompt.messages, chosen[::-1])), near.took_ms
 
     def _chosen(self, nearest: Sequence[Shown]) -> list[Shown]:
         """Return the first that differ enough from those before them."""
@@ -101,29 +106,18 @@ class FewShot(AsksModel):
         answer = max(task.labels, key=len, default="")
         for prompt, size in zip(tables.records(prompts, Prompt), sizes, strict=True):
             example = Shown("x" * max(size, average), answer, "")
-            yield self.ask(prompt, with_examples(prompt, [example] * self.examples))
+            yield self.ask(prompt, with_examples(prompt.messages, [example] * self.examples))
 
 
-def with_examples(prompt: Prompt, shown: Sequence[Shown]) -> tuple[Message, ...]:
-    """Return the prompt's messages with `shown` as turns after its instructions, each put as the prompt itself is.
-
-    The last turn of the user that holds the prompt's input gives the words around it; where none does, there are none.
-    """
-    head = sum(1 for _ in takewhile(lambda message: message.role in INSTRUCTIONS, prompt.messages))
-    before, after = _around(prompt)
+def with_examples(messages: Sequence[Message], shown: Sequence[Shown]) -> tuple[Message, ...]:
+    """Return `messages` with `shown` as turns after the instructions; the input is all that such a user says."""
+    head = sum(1 for _ in takewhile(lambda message: message.role in INSTRUCTIONS, messages))
     turns = (
         Message(role=role, content=content)
         for each in shown
-        for role, content in (("user", f"{before}{each.input}{after}"), ("assistant", each.answer))
+        for role, content in (("user", each.input), ("assistant", each.answer))
     )
-    return (*prompt.messages[:head], *turns, *prompt.messages[head:])
-
-
-def _around(prompt: Prompt) -> tuple[str, str]:
-    """Return what stands before and after the input in the turn that puts it."""
-    turns = (each.content for each in reversed(prompt.messages) if each.role == "user" and prompt.input in each.content)
-    before, _, after = next(turns, "").rpartition(prompt.input)
-    return before, after
+    return (*messages[:head], *turns, *messages[head:])
 
 
 def _shown(examples: pl.DataFrame) -> list[Shown]:

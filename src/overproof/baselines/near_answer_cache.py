@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from overproof.core import tables
 from overproof.core.protocols import Means, Model, Task
 from overproof.core.splits import Train, only
 from overproof.core.types import Prediction, PromptId, Record
-from overproof.models.embed import WORDS
+from overproof.models import embed
 
 
 class NearAnswerCache(Record):
@@ -24,10 +25,14 @@ class NearAnswerCache(Record):
     lookup as it ran here, turning the text into a vector included; the cost is that time on a processor core.
     """
 
-    embedder: str = WORDS
+    embedder: str = embed.WORDS
     """`words`, which needs nothing installed, or the name of an installed encoder."""
     name: str = "near_answer_cache"
     """Name in tables and report."""
+
+    def check(self, encoders: Path) -> None:
+        """Raise a `UserError` where the embedder is not installed."""
+        embed.check(self.embedder, encoders)
 
     async def answer(
         self,

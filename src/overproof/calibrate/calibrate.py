@@ -13,7 +13,7 @@ from overproof.calibrate.curve import curve
 from overproof.calibrate.options import CalibrateOptions
 from overproof.core.protocols import Task
 from overproof.core.splits import Calibrate, only
-from overproof.core.types import Calibration, Reference, SliceThreshold
+from overproof.core.types import Calibration, Confidence, Reference, SliceThreshold
 from overproof.proof import binomial, reliability, thresholds
 from overproof.tasks.scoring import Units, route, score
 
@@ -34,6 +34,8 @@ def calibrate(
     unroutable: Collection[str] = (),
     tune_by_slice: Mapping[str, NDArray[np.floating]] | None = None,
     temperature: float = 1.0,
+    confidence: Confidence | None = None,
+    shifts: Mapping[str, float] | None = None,
     test_units: int | None = None,
     test_level: float | None = None,
 ) -> Calibration:
@@ -44,14 +46,16 @@ def calibrate(
     0 where it had nothing to say, fixes the grid; one that always says the same gets a grid of one point. `unroutable`
     names critical slices that cannot be recognised before answering (those over `label`): all of them are certified, or
     nothing is. `tune_by_slice` are the confidences of `tune` in each critical slice: where a slice is harder than the
-    rest, its sequence of tests must know, or it starts where too little is answered to prove anything. `test_units` and
-    `test_level` say what the test to come will be: the threshold is then one that it is likely to prove again.
+    rest, its sequence of tests must know, or it starts where too little is answered to prove anything. `shifts` are
+    log-odds by critical slice, fixed without this evidence (`calibrate.shifts`): everything here, the confidences of
+    `tune` handed in included, is about confidence after them. `confidence` says what it is, and is noted. `test_units`
+    and `test_level` say what the test to come will be: the threshold is then one that it is likely to prove again.
 
     Raises:
         TypeError: `evidence` is not the calibrate split.
         ValueError: predictions that cannot be scored (`tasks.scoring.score`).
     """
-    scored = score(only(Calibrate, evidence).frame, predictions, task, reference)
+    scored = score(only(Calibrate, evidence).frame, predictions, task, reference, shifts)
     units = Units.of(scored, seed)
     drawn = drawn_from(scored, units, critical)
     tuned = np.asarray(tune_confidence, dtype=np.float64)
@@ -76,14 +80,16 @@ def calibrate(
     routed = route(scored, choice.threshold, choice.always_teacher)
     rows = drawn.rows["all"]
     overall = choice.claims["all"]
-    sure, right = drawn.confidence[rows], ~drawn.wrong[rows]
+    sure, right = scored["own_confidence"].to_numpy()[rows], ~drawn.wrong[rows]
     return Calibration(
         candidate=candidate,
         reference=reference,
         alpha=alpha,
         delta=delta,
         temperature=temperature,
+        confidence=confidence or Confidence(),
         threshold=choice.threshold,
+        shifts=_kept(shifts or {}, choice),
         coverage=float(routed["answered"].to_numpy().mean()) if routed.height else 0.0,
         risk=overall.errors / overall.answered if overall.answered else 0.0,
         answered_units=overall.answered,
@@ -96,6 +102,12 @@ def calibrate(
         brier=reliability.brier(sure, right),
         reliability=reliability.bins(sure, right),
     )
+
+
+def _kept(shifts: Mapping[str, float], choice: Choice) -> dict[str, float]:
+    """Return the shifts of the slices that are answered; what is left to the teacher needs none."""
+    left = set(shifts) if choice.threshold is None else set(choice.always_teacher)
+    return {name: shift for name, shift in shifts.items() if name not in left}
 
 
 def _ahead(units: int | None, level: float | None, here: int, options: CalibrateOptions) -> Ahead | None:

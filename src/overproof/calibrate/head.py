@@ -25,8 +25,8 @@ FOLDS = 10
 RIDGE = 1.0
 """Pull towards the plain top probability, in units of examples, for each feature of unit variance."""
 CLEARLY = 1.0
-"""Standard errors by which a head's cross-fitted log-loss must be lower. In one of six it will be so by luck: that costs
-next to nothing, for a head that has little to say says nearly what the top probability does."""
+"""Standard errors by which a head's cross-fitted log-loss must be lower. One time in six it will be so by luck: that
+costs next to nothing, for a head that has little to say says nearly what the top probability does."""
 FEWEST = 10
 """Examples answered wrongly, and rightly, below which being right cannot be learned."""
 STEPS = (("top", "margin", "entropy", "length"), sureness.FEATURES)
@@ -89,7 +89,8 @@ class Lesson:
     def loss(self, sure: Floats) -> Floats:
         """Return each unit's log-loss."""
         p = np.clip(sure, sureness.CERTAIN, 1 - sureness.CERTAIN)
-        return np.bincount(self.unit, self.weight * -np.log(np.where(self.right, p, 1 - p)))
+        surprise = self.weight * -np.log(np.where(self.right, p, 1 - p))
+        return np.bincount(self.unit, surprise).astype(np.float64)
 
     def clearly_lower(self, one: Floats, other: Floats) -> bool:
         """Return whether a mean loss is lower than another by more than a standard error of the difference."""
@@ -125,7 +126,7 @@ def _fitted(lesson: Lesson, names: Sequence[str]) -> Confidence:
 
     bounds = [(0 if sureness.SIGN[name] > 0 else None, 0 if sureness.SIGN[name] < 0 else None) for name in names]
     w = minimize(value_and_slope, plain, jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
-    kept = np.flatnonzero(w[:-1])
+    kept = np.flatnonzero(w[:-1]).tolist()
     return Confidence(
         kind="head",
         features=tuple(names[i] for i in kept),

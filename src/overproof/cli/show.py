@@ -88,6 +88,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         click.echo(f"\nTo buy: {plan.answers_to_buy} answers for about ${plan.usd:.2f}.")
     else:
         click.echo("\nNothing to buy.")
+    if plan.more_at_most:
+        click.echo(f"Asking again and verifying: at most {plan.more_at_most} more, about ${plan.more_usd:.2f}.")
     for note in plan.notes:
         click.echo(f"Note: {note}")
     verdict = "within" if plan.within_budget else "MORE THAN"

@@ -395,6 +395,24 @@ class Sampling(Record):
     """Empty where there is no gold."""
 
 
+class Doubtful(Record):
+    """A prompt that was left out because its answer stayed doubtful, for a person to look at."""
+
+    prompt_id: PromptId
+    unit: UnitId
+    split: SplitName
+    input: str
+    answer: str
+    """What most of its samples said."""
+    votes: dict[str, float] = {}
+    doubt: float
+    """Chance that the answer is wrong, by everything but gold."""
+    reason: str
+    weight: float
+    """Times seen in its split: a mistake here costs so many times."""
+    slices: tuple[str, ...] = ()
+
+
 class Ceiling(Record):
     """How often the teacher agrees with itself, which no student can beat by more than a square root."""
 

@@ -79,7 +79,7 @@ def evaluate(
 
 def routed_by(frame: pl.DataFrame, predictions: pl.DataFrame, calibration: Calibration, task: Task) -> pl.DataFrame:
     """Return the evidence as the calibrated candidate would serve it."""
-    scored = score(frame, predictions, task, calibration.reference)
+    scored = score(frame, predictions, task, calibration.reference, calibration.shifts)
     return route(scored, calibration.threshold, calibration.always_teacher)
 
 

@@ -1,4 +1,8 @@
-"""Sift the teacher's answers into examples and rejections, rule by rule; nothing is lost in between."""
+"""Sift the teacher's answers into examples and rejections, rule by rule; nothing is lost in between.
+
+`sift` does it in one go for answers that are all there. Where doubtful prompts are asked again in between, the pipeline
+takes the steps one by one: `dealt`, `judge`, and `sifted` with what was decided about the doubtful ones.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ import polars as pl
 from overproof.core import tables
 from overproof.core.protocols import Rule, Task
 from overproof.core.types import Completion, Example, Funnel, FunnelRow, Prompt, Reading, Rejection
-from overproof.filters.agreement import vote
+from overproof.filters.agreement import ballots, shares, tally
 from overproof.tasks.reading import read_column
 
 MISSING: Final = "answered"
 UNREAD: Final = "readable"
 AGREEMENT: Final = "agreement"
-"""Objections that do not come from the contract: no text, no meaning after all rules, no majority."""
+DOUBT: Final = "doubt"
+"""Objections that do not come from the contract: no text, no meaning after all rules, no majority, too doubtful."""
+SPLIT_VOTE: Final = "no majority among the samples"
 
 
 @dataclass(frozen=True)
@@ -44,28 +50,12 @@ def sift(
     Raises:
         ValueError: a prompt stands in both train and tune, or a request's prompt is not among `prompts`.
     """
-    dealt = _dealt(prompts, requests)
-    judged = _judged(prompts, completions.join(dealt, on="prompt_id", maintain_order="left"), task, rules)
-    votes = vote(judged.filter(pl.col("rule").is_null()))
-    disagreed = votes.filter(pl.col("answer").is_null())
-    examples = _examples(dealt, votes)
-    rejections = _rejections(judged, disagreed)
-    by_slice = _by_slice(dealt, examples)
-    funnel = Funnel(
-        prompts=dealt.height,
-        completions=judged.height,
-        recovered=int(judged.get_column("recovered").sum()),
-        resampled=judged.filter(pl.col("prompt_id").is_duplicated()).get_column("prompt_id").n_unique(),
-        rejected=rejections.height,
-        disagreed=disagreed.height,
-        examples=examples.height,
-        rows=_rows(rejections, [rule.name for rule in rules], list(by_slice)),
-        by_slice=by_slice,
-    )
-    return Sifted(examples=examples, rejections=rejections, funnel=funnel)
+    asked = dealt(prompts, requests)
+    judged = judge(prompts, asked, completions, task, rules)
+    return sifted(asked, judged, majorities(judged), rules)
 
 
-def _dealt(prompts: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
+def dealt(prompts: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     """Return the prompts of train and tune: `prompt_id`, `unit`, `input`, `split`, `weight`, `slices`."""
     asked = (
         requests.select("prompt_id", "split", "slices")  # gold and the logged answer stay outside
@@ -79,14 +69,20 @@ def _dealt(prompts: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     if asked.get_column("prompt_id").is_duplicated().any():
         raise ValueError("a prompt stands in both train and tune")
     texts = prompts.select(pl.col("id").alias("prompt_id"), "unit", "input")
-    dealt = texts.join(asked, on="prompt_id", maintain_order="left")
-    if dealt.height != asked.height:
+    found = texts.join(asked, on="prompt_id", maintain_order="left")
+    if found.height != asked.height:
         raise ValueError("a request's prompt is missing from the prompts, or stands there twice")
-    return dealt
+    return found
 
 
-def _judged(prompts: pl.DataFrame, answers: pl.DataFrame, task: Task, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Return `answers` with `answer`, `recovered`, `rule` and `reason` of the first objection (null: accepted)."""
+def judge(
+    prompts: pl.DataFrame, dealt: pl.DataFrame, completions: pl.DataFrame, task: Task, rules: Sequence[Rule]
+) -> pl.DataFrame:
+    """Return the answers to `dealt` prompts with what they mean and the first objection to them.
+
+    The columns of `completions` and of `dealt`, then `answer`, `recovered`, `rule` and `reason` (null: accepted).
+    """
+    answers = completions.join(dealt, on="prompt_id", maintain_order="left")
     answer, recovered = read_column(task, answers.get_column("text"))
     judged = answers.with_columns(answer, recovered)
     asked = prompts.join(answers, left_on="id", right_on="prompt_id", how="semi")
@@ -116,20 +112,61 @@ def _objection(
     return None, None
 
 
-def _examples(dealt: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
-    won = votes.filter(pl.col("answer").is_not_null())
+def majorities(judged: pl.DataFrame) -> pl.DataFrame:
+    """Return what becomes of each prompt by its vote alone, as `sifted` wants it."""
+    counted = tally(ballots(judged))
+    tied = pl.col("top") * 2 <= pl.col("samples")
+    return counted.select(
+        "prompt_id",
+        pl.when(~tied).then("leader").alias("answer"),
+        shares(counted),
+        pl.when(tied).then(pl.lit(AGREEMENT)).alias("rule"),
+        pl.when(tied).then(pl.lit(SPLIT_VOTE)).alias("reason"),
+    )
+
+
+def sifted(dealt: pl.DataFrame, judged: pl.DataFrame, fates: pl.DataFrame, rules: Sequence[Rule]) -> Sifted:
+    """Return the two halves and the count of everything.
+
+    `fates` has one row for each prompt with an accepted answer: `prompt_id`; `answer`, the one to learn, null when the
+    prompt is left out; `votes`, the share of each answer as JSON text; `rule` and `reason` why it is left out.
+    """
+    dropped = fates.filter(pl.col("answer").is_null())
+    examples = _examples(dealt, fates)
+    rejections = _rejections(judged, dropped)
+    by_slice = _by_slice(dealt, examples)
+    funnel = Funnel(
+        prompts=dealt.height,
+        completions=judged.height,
+        recovered=int(judged.get_column("recovered").sum()),
+        resampled=judged.filter(pl.col("prompt_id").is_duplicated()).get_column("prompt_id").n_unique(),
+        rejected=rejections.height,
+        disagreed=dropped.filter(pl.col("rule") == AGREEMENT).height,
+        examples=examples.height,
+        rows=_rows(rejections, [rule.name for rule in rules], list(by_slice)),
+        by_slice=by_slice,
+    )
+    return Sifted(examples=examples, rejections=rejections, funnel=funnel)
+
+
+def _examples(dealt: pl.DataFrame, fates: pl.DataFrame) -> pl.DataFrame:
+    won = fates.filter(pl.col("answer").is_not_null())
     return dealt.join(won, on="prompt_id", maintain_order="left").select(
         pl.col(name).cast(kind) for name, kind in tables.schema(Example).items()
     )
 
 
-def _rejections(judged: pl.DataFrame, disagreed: pl.DataFrame) -> pl.DataFrame:
-    """Return what a rule objected to, and every sample of a prompt whose samples disagree."""
-    split = pl.col("rule").is_null() & pl.col("prompt_id").is_in(disagreed.get_column("prompt_id").implode())
-    rejected = judged.with_columns(
-        pl.when(split).then(pl.lit(AGREEMENT)).otherwise("rule").alias("rule"),
-        pl.when(split).then(pl.lit("no majority among the samples")).otherwise("reason").alias("reason"),
-    ).filter(pl.col("rule").is_not_null())
+def _rejections(judged: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:
+    """Return what a rule objected to, and every sample of a prompt that is left out."""
+    whole = dropped.select("prompt_id", pl.col("rule").alias("left_out"), pl.col("reason").alias("because"))
+    rejected = (
+        judged.join(whole, on="prompt_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.when(pl.col("rule").is_null()).then("left_out").otherwise("rule").alias("rule"),
+            pl.when(pl.col("rule").is_null()).then("because").otherwise("reason").alias("reason"),
+        )
+        .filter(pl.col("rule").is_not_null())
+    )
     return rejected.select(pl.col(name).cast(kind) for name, kind in tables.schema(Rejection).items())
 
 
@@ -141,7 +178,7 @@ def _rows(rejections: pl.DataFrame, rules: Sequence[str], slices: Sequence[str])
         counts.setdefault((rule, name), {})[reason] = count
     return tuple(
         FunnelRow(rule=rule, slice=name, rejected=sum(reasons.values()), reasons=reasons)
-        for rule in dict.fromkeys((MISSING, *rules, UNREAD, AGREEMENT))
+        for rule in dict.fromkeys((MISSING, *rules, UNREAD, AGREEMENT, DOUBT))
         for name in slices
         for reasons in [counts.get((rule, name), {})]
     )

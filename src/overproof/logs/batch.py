@@ -22,14 +22,14 @@ class BatchReader(Record):
 
     name: str = "openai_batch"
     fields: ClassVar[str] = (
-        "output and error files: `custom_id`, `response.{status_code, body}`, `error`; input file: `custom_id`, `url`, "
-        "`body` (the request)"
+        "output and error files: `custom_id`, `response.{status_code, body}`, `error`; input file: `custom_id`, "
+        "`url`, `body` (the request)"
     )
     traps: ClassVar[str] = (
-        "the output holds no request: name the input file too (same folder, or same `[[logs]]`); order differs, so they "
-        "are joined by `custom_id`, which is unique in one batch only: ids that mean two requests are set aside, so keep "
-        "each batch in a folder of its own; a request without output is a call without an answer; `batch_expired` and "
-        "other errors are failed calls; embeddings and moderations are set aside"
+        "the output holds no request: name the input file too (same folder, or same `[[logs]]`); order differs, "
+        "so they are joined by `custom_id`, which is unique in one batch only: ids that mean two requests are set "
+        "aside, so keep each batch in a folder of its own; a request without output is a call without an answer; "
+        "`batch_expired` and other errors are failed calls; embeddings and moderations are set aside"
     )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature

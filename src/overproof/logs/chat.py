@@ -23,8 +23,9 @@ class ChatReader(Record):
         "`parallel_tool_calls` and other parameters; the names below"
     )
     traps: ClassVar[str] = (
-        "`weight` is no part of what was said and is left out (the answer's is kept as metadata); a row whose last turn "
-        "is not the assistant's has no answer and is set aside; earlier turns of the assistant are context, not answers"
+        "`weight` is no part of what was said and is left out (the answer's is kept as metadata); a row whose "
+        "last turn is not the assistant's has no answer and is set aside; earlier turns of the assistant are "
+        "context, not answers"
     )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
@@ -40,15 +41,17 @@ def exchange(row: Row, source: str) -> Exchange:
     """Return the call that `row` tells of; raise BadRow when there is no answer."""
     known, rest = rows.fields(row, OWN)
     conversation = _conversation(row)
-    if len(conversation) < 2:
-        raise BadRow("no messages before the answer")
     last = conversation[-1]
     if not isinstance(last, dict) or last.get("role") != "assistant":
         raise BadRow("no answer: the last turn is not the assistant's")
+    if len(conversation) < 2:
+        raise BadRow("no messages before the answer")
     metadata = rest | rows.strings(known.get("metadata"))
     if last.get("weight") is not None:
         metadata["weight"] = rows.text(last["weight"]) or ""
     parameters = {key: row[key] for key in openai.PARAMETERS if row.get(key) is not None}
+    if isinstance(parameters.get("tools"), str):
+        parameters["tools"] = rows.unpacked(parameters["tools"])
     return Exchange(
         id=rows.text(known.get("id")) or source,
         source=source,

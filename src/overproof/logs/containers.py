@@ -94,19 +94,20 @@ def _head(file: LogFile, kind: Kind) -> list[bytes]:
 
 
 def _kind(lines: Sequence[bytes], name: str) -> Kind:
-    """Tell the kind of a file by its first lines; its name counts only for CSV."""
+    """Tell the kind of a file by its first lines; its name counts where they could be of two kinds."""
     told = [line for line in (each.removeprefix(jsonl.BOM).strip() for each in lines) if line]
     if not told:
         return "JSON Lines"
     if told[0].startswith(PARQUET):
         return "Parquet"
-    if told[0].startswith(b"["):
+    lined = re.search(r"\.(?:jsonl|ndjson)(?:\.\w+)?$", name) is not None
+    if told[0].startswith(b"[") and not lined and told[0][1:].lstrip()[:1] in (b"", b"{", b"[", b"]"):
         return "JSON document"
     objects = [row for line in lines if line.startswith((b"{", jsonl.BOM)) and (row := _object(line)) is not None]
     if objects:
         return "JSON document" if _wrapped(objects[0]) is not None else "JSON Lines"
     if told[0].startswith(b"{"):
-        return "JSON document" if len(told) > 1 else "JSON Lines"
+        return "JSON document" if len(told) > 1 and not lined else "JSON Lines"
     return "CSV" if _is_header(told[0], name) else "JSON Lines"
 
 
@@ -252,8 +253,8 @@ def _delimiter(header: str) -> str:
 def _csv(stream: IO[bytes]) -> Iterator[bytes]:
     """Yield the records of a table; one with too many cells becomes a list, which no reader takes."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-    header = text.readline()
+    text = (line.decode("utf-8", "surrogateescape") for line in stream)
+    header = next(text, "").removeprefix("\ufeff")
     names = next(iter(csv.reader([header], delimiter=_delimiter(header))), [])
     try:
         for record in csv.reader(text, delimiter=_delimiter(header)):
@@ -264,7 +265,8 @@ def _csv(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _record(names: Sequence[str], record: Sequence[str]) -> bytes:
-    row: object = dict(zip(names, record, strict=False)) if len(record) <= len(names) else record
+    said = {name: cell for name, cell in zip(names, record, strict=False) if cell}  # an empty cell says nothing
+    row: object = said if len(record) <= len(names) else record
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 

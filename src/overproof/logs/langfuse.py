@@ -33,16 +33,17 @@ class LangfuseReader(Record):
     one_per_id: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "`id`, `trace_id`, `type`, `start_time`, `end_time`, `input`, `output`, `provided_model_name` or `model`, "
-        "`model_parameters`, `usage_details` or `usage`, `total_cost` or `cost_details.total`, `latency`, `level`, "
-        "`status_message`, `metadata`, `user_id`, `session_id`, `tags`, `environment`, `prompt_name`, `prompt_version`, "
-        "`tool_definitions`, `tool_calls`, in snake or camel case; scores: `trace_id`, `observation_id`, `session_id`, "
-        "`name`, `value`, `string_value`; older traces: `user_id`, `session_id`, `tags`, `metadata`"
+        "`model_parameters`, `usage_details` or `usage`, `total_cost` or `cost_details.total`, `latency`, "
+        "`level`, `status_message`, `metadata`, `user_id`, `session_id`, `tags`, `environment`, `prompt_name`, "
+        "`prompt_version`, `tool_definitions`, `tool_calls`, in snake or camel case; scores: `trace_id`, "
+        "`observation_id`, `session_id`, `name`, `value`, `string_value`; older traces: `user_id`, `session_id`, "
+        "`tags`, `metadata`"
     )
     traps: ClassVar[str] = (
-        "`input` and `output` are texts that may hold JSON; times without a zone are UTC; `latency` is seconds; the same "
-        "observation may be exported again: the last copy counts; only `GENERATION` is a model's call, all other types "
-        "are set aside; a score of a trace or session is given to every generation in it; a call without session "
-        "belongs to its trace's conversation"
+        "`input` and `output` are texts that may hold JSON; times without a zone are UTC; `latency` is seconds; "
+        "the same observation may be exported again: the last copy counts; only `GENERATION` is a model's call, "
+        "all other types are set aside; a score of a trace or session is given to every generation in it; a call "
+        "without session belongs to its trace's conversation"
     )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
@@ -128,7 +129,7 @@ def _said(row: Row, key: str) -> bool:
 
 
 def _is_observation(row: Row) -> bool:
-    typed = row.get("type") in TYPES if isinstance(row.get("type"), str) else "model" in row
+    typed = row.get("type") in TYPES if isinstance(row.get("type"), str) else {"input", "output", "model"} <= set(row)
     return "trace_id" in row and "start_time" in row and typed
 
 

@@ -30,17 +30,19 @@ class LiteLLMReader(Record):
     name: str = "litellm"
     one_per_id: ClassVar[bool] = True
     fields: ClassVar[str] = (
-        "`request_id` or `id`, `call_type`, `startTime`, `endTime`, `request_duration_ms`, `model`, `model_group`, "
-        "`messages` or `proxy_server_request.messages`, `response`, `model_parameters` or the request's own, `spend` or "
-        "`response_cost`, `prompt_tokens`, `completion_tokens`, `end_user` or `user`, `session_id` or `trace_id`, "
-        "`request_tags`, `metadata`, `cache_hit`, `status`, `error_str`, `metadata.error_information`"
+        "`request_id` or `id`, `call_type`, `startTime`, `endTime`, `request_duration_ms`, `model`, "
+        "`model_group`, `messages` or `proxy_server_request.messages`, `response`, `model_parameters` or the "
+        "request's own, `spend` or `response_cost`, `prompt_tokens`, `completion_tokens`, `end_user`, "
+        "`session_id` or `trace_id`, `request_tags`, `metadata`, `cache_hit`, `status`, `error_str`, "
+        "`metadata.error_information`"
     )
     traps: ClassVar[str] = (
-        "spend logs hold texts only with `store_prompts_in_spend_logs: true`, and `messages` may be `{}` all the same: "
-        "then the request's are taken; long texts are cut by the proxy (`litellm_truncated`) and such rows set aside; an "
-        'answer from the proxy\'s cache has metadata `cache_hit = "true"` and is counted; `status` other than success is '
-        "a failed call; payload times are seconds; `response_time` is the time to the first token of a stream, so the "
-        "latency is taken from the times; embeddings and the like are set aside; API keys and addresses are not kept"
+        "spend logs hold texts only with `store_prompts_in_spend_logs: true`, and `messages` may be `{}` all the "
+        "same: then the request's are taken; long texts are cut by the proxy (`litellm_truncated`) and such rows "
+        'set aside; an answer from the proxy\'s cache has metadata `cache_hit = "true"` and is counted; `status` '
+        "other than success is a failed call; payload times are seconds; `response_time` is the time to the first "
+        "token of a stream, so the latency is taken from the times; embeddings and the like are set aside; API "
+        "keys and addresses are not kept"
     )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
@@ -74,7 +76,7 @@ def exchange(row: Row, source: str) -> Exchange:
         finish_reason=None if answer is None else answer.finish,
         status=code,
         error=failure,
-        user=rows.text(row.get("end_user") or row.get("user") or None),
+        user=rows.text(row.get("end_user") or None),  # `user` owns the key: all that an application asks is hers
         conversation=rows.text(row.get("session_id") or row.get("trace_id") or None),
         metadata=_metadata(row, about),
         input_tokens=said[0] if said[0] is not None or answer is None else answer.input_tokens,

@@ -21,7 +21,8 @@ class PairsReader(Record):
     name: str = "pairs"
     general: ClassVar[bool] = True
     fields: ClassVar[str] = (
-        "`input` or `prompt` (a text, or messages), `output` or `completion`, `system`, `parameters`, and the names below"
+        "`input` or `prompt` (a text, or messages), `output` or `completion`, `system`, `parameters`, and the "
+        "names below"
     )
     traps: ClassVar[str] = (
         'a row without `model` has the model `""` and **counts as the teacher\'s**; an output that is not a text '

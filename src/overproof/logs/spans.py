@@ -263,7 +263,7 @@ def any_value(value: Any, left: int = _DEEP) -> Any:  # noqa: ANN401 - JSON may 
         if kind in _SCALARS:
             return _scalar(kind, inner)
         if kind == "arrayValue" and _is(inner):
-            return [any_value(each, left - 1) for each in inner.get("values") or () if True]
+            return [any_value(each, left - 1) for each in _values(inner)]
         if kind == "kvlistValue" and _is(inner):
             return {
                 rows.text(each.get("key")) or "": any_value(each.get("value"), left - 1)
@@ -309,6 +309,11 @@ def _flatten(prefix: str, value: Row, into: Row, left: int) -> None:
             _flatten(f"{prefix}.{key}", item, into, left - 1)
         else:
             into[f"{prefix}.{key}"] = item
+
+
+def _values(array: Row) -> list[Any]:
+    found = array.get("values")
+    return found if isinstance(found, list) else []
 
 
 def _is(value: object) -> bool:

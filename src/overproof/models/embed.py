@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from overproof.core.errors import UserError
+from overproof.core.errors import MissingExtra, UserError
 
 Rows = NDArray[np.float32] | csr_array
 """One vector a text, shape (texts, width), of length 1; or 0 where there is nothing to go by."""
@@ -65,6 +66,17 @@ def embedder(name: str, texts: Sequence[str], encoders: Path | None) -> Embedder
     from overproof.models.encoders.store import find
 
     return Encoder.open(find(encoders, name))
+
+
+def check(name: str, encoders: Path) -> None:
+    """Raise what `embedder` would for want of something, without opening it."""
+    if name == WORDS:
+        return
+    if any(find_spec(package) is None for package in ("onnxruntime", "tokenizers")):
+        raise MissingExtra("encoder", f"the embedder {name!r}")
+    from overproof.models.encoders.store import find
+
+    find(encoders, name)
 
 
 class Words:

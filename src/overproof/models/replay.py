@@ -118,21 +118,17 @@ def respond(recording: Recording, data: bytes) -> web.Response:
     if not isinstance(seed, int):
         return serving.error(400, "`seed` is not a whole number", "invalid_seed")
     if model == VERIFIER:
-        return _verdict(recording, body, place)
-    text = recording.answer(recording.shown(model, body["messages"]), place, seed)
+        judged = _judged(body["messages"])
+        text, what = recording.verdict(place, judged), f"verdict on {judged!r}"
+    else:
+        text, what = recording.answer(recording.shown(model, body["messages"]), place, seed), f"answer of {model!r}"
     if text is None:
-        return serving.error(404, f"no answer of {model!r} is recorded for {place!r}", "recording_not_found")
+        return serving.error(404, f"no {what} is recorded for {place!r}", "recording_not_found")
     return web.Response(body=serving.completion(body, text), content_type=serving.JSON)
 
 
-def _verdict(recording: Recording, body: serving.Body, place: str) -> web.Response:
-    """Judge the answer that stands in a block of its own in the last turn of the user."""
-    turns = [turn for turn in body["messages"] if isinstance(turn, dict) and turn.get("role") == "user"]
+def _judged(messages: Sequence[Any]) -> str:
+    """Return the answer that stands in a block of its own in the last turn of the user, "" where there is none."""
+    turns = [turn for turn in messages if isinstance(turn, dict) and turn.get("role") == "user"]
     content = turns[-1].get("content") if turns else None
-    judged = blocks.unquoted(ANSWER, content) if isinstance(content, str) else None
-    if judged is None:
-        return serving.error(400, f"the last user message needs a block {ANSWER!r}", "answer_missing")
-    text = recording.verdict(place, judged)
-    if text is None:
-        return serving.error(404, f"no verdict on {judged!r} is recorded for {place!r}", "recording_not_found")
-    return web.Response(body=serving.completion(body, text), content_type=serving.JSON)
+    return (blocks.unquoted(ANSWER, content) if isinstance(content, str) else None) or ""

@@ -1,4 +1,4 @@
-"""Make the stages `teacher` and `filters`: every prompt answered, and what of it a student may learn from."""
+"""Make the stage `teacher`: every prompt answered once, and what its answers cost."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import polars as pl
 
 from overproof.contract import Contract
 from overproof.core import tables
-from overproof.core.errors import BudgetTooSmall, NotEnoughData, UserError
+from overproof.core.errors import BudgetTooSmall, UserError
 from overproof.core.protocols import Ask
 from overproof.core.store import Making, write_json
-from overproof.core.types import Ceiling, Completion, Funnel, PromptId, Spending
-from overproof.filters.sift import sift
+from overproof.core.types import Ceiling, Completion, Funnel, PromptId, Sampling, Spending
 from overproof.models.budget import Purse
 from overproof.pipeline import asking, data
-from overproof.pipeline.plugged import rules_of, task_of
+from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.tasks.evidence import CUT
 from overproof.teacher import answers
 from overproof.teacher.answers import EVALUATION
-from overproof.teacher.ask import Progress, ask
+from overproof.teacher.ask import ask
 from overproof.teacher.ceiling import LEARNING, ceiling, drawn, pairs_to_ask
 
 CEILING_LEVEL = 0.05
@@ -60,9 +59,8 @@ def basket(project: Project) -> Basket:
     if teacher.base_url is None:
         return Basket(learned, judged, (), (), 0, 0.0)
     again = answers.without_usable(evaluation, judged, _usable(contract))
-    lacking = answers.missing(answers.wanted(prompts, evaluation, 1, ()), judged, again)
-    needs = answers.wanted(prompts, learning, contract.sampling.critical, contract.critical)
-    few = answers.missing(needs, learned)
+    lacking = answers.missing(answers.wanted(prompts, evaluation), judged, again)
+    few = answers.missing(answers.wanted(prompts, learning), learned)
     twice = pairs_to_ask(learning, learned, teacher.ceiling, contract.prompts.seed)
     to_evaluate = answers.asks(_apart(lacking), prompts, teacher.send_metadata)
     to_learn = answers.asks(dict.fromkeys((*few, *twice)), prompts, teacher.send_metadata)
@@ -102,7 +100,6 @@ def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     learning.write_parquet(making.folder / "learning.parquet")
     evaluation.write_parquet(making.folder / "evaluation.parquet")
     write_json(making.folder / "ceiling.json", ceiling(learning, asked_twice, read, CEILING_LEVEL))
-    write_json(making.folder / "spending.json", spent)
     making.summary = {"bought": spent.bought, "usd": spent.usd, "failed": spent.failed}
 
 
@@ -120,21 +117,11 @@ def _what(project: Project, needed: Basket) -> str:
 async def _ask(project: Project, needed: Basket, purse: Purse, listen: Listener) -> tuple[Bought, Bought]:
     teacher = project.contract.teacher
 
-    def heard(progress: Progress) -> None:
-        eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s to go"
-        failed = f", {progress.failed} failed" if progress.failed else ""
-        listen.step(
-            "teacher", f"{progress.rate:.0f}/s, ${progress.usd:.4f}{failed}{eta}", progress.done, progress.total
-        )
-
+    heard = asking.heard(listen, "teacher")
     async with asking.opened(project, teacher, purse, f"the teacher {teacher.model!r}") as model:
         learned = await ask(model, needed.to_learn, heard)
         judged = await ask(model, needed.to_evaluate, heard)
-    if purse.exhausted:
-        raise UserError(
-            f"the budget of ${purse.limit:.2f} is used up (${purse.spent:.2f} spent) and not every answer is there: "
-            "raise budget.usd in overproof.toml and run again; what was bought is kept"
-        )
+    asking.refuse_exhausted(purse)
     return learned, judged
 
 
@@ -151,35 +138,20 @@ def refuse_bars_above(contract: Contract, found: Ceiling) -> None:
             )
 
 
-def make_filters(project: Project, making: Making, listen: Listener) -> None:
-    """Sift the training and tuning answers."""
-    contract = project.contract
-    table = pl.read_parquet(project.folder("teacher") / "learning.parquet")
-    listen.step("filters", f"{table.height} answers")
-    sifted = sift(data.prompts(project), data.requests(project), table, task_of(contract), rules_of(contract))
-    _refuse_one_label(sifted.examples)
-    sifted.examples.write_parquet(making.folder / "examples.parquet")
-    sifted.rejections.write_parquet(making.folder / "rejections.parquet")
-    write_json(making.folder / "funnel.json", sifted.funnel)
-    making.summary = {"examples": sifted.funnel.examples, "rejected": sifted.funnel.rejected}
-
-
-def _refuse_one_label(examples: pl.DataFrame) -> None:
-    """Say that there is nothing to learn before the test is read, not after."""
-    for split in ("train", "tune"):
-        labels = examples.filter(pl.col("split") == split)["answer"].unique().to_list()
-        if not labels or (split == "train" and len(labels) == 1):
-            found = f"only one label, {labels[0]!r}" if labels else "no accepted answer"
-            raise NotEnoughData(
-                f"there is {found} among the {split} examples, so there is nothing to learn: bring more logs, or mend "
-                "task.labels and [[filters]] in overproof.toml if the wrong answers were rejected"
-            )
-
-
 def completions(project: Project) -> pl.DataFrame:
     """Every teacher answer there is, each once."""
-    learning = pl.read_parquet(project.folder("teacher") / "learning.parquet")
-    return pl.concat([learning, for_evaluation(project)])
+    again = pl.read_parquet(project.folder("filters") / "again.parquet")
+    return pl.concat([for_learning(project), again, for_evaluation(project)])
+
+
+def completions_bought(project: Project) -> pl.DataFrame:
+    """Every answer of the stage `teacher`."""
+    return pl.concat([for_learning(project), for_evaluation(project)])
+
+
+def for_learning(project: Project) -> pl.DataFrame:
+    """The teacher's first answers to what is learned from."""
+    return pl.read_parquet(project.folder("teacher") / "learning.parquet")
 
 
 def for_evaluation(project: Project) -> pl.DataFrame:
@@ -193,10 +165,15 @@ def found_ceiling(project: Project) -> Ceiling:
 
 
 def spending(project: Project) -> Spending:
-    """What the answers cost."""
-    return msgspec.json.decode((project.folder("teacher") / "spending.json").read_bytes(), type=Spending)
+    """What the teacher's answers cost, those it was asked again for included."""
+    return msgspec.json.decode((project.folder("filters") / "spending.json").read_bytes(), type=Spending)
 
 
 def funnel(project: Project) -> Funnel:
     """From answers to examples."""
     return msgspec.json.decode((project.folder("filters") / "funnel.json").read_bytes(), type=Funnel)
+
+
+def sampling(project: Project) -> Sampling:
+    """What asking again and verifying did."""
+    return msgspec.json.decode((project.folder("filters") / "sampling.json").read_bytes(), type=Sampling)

@@ -18,7 +18,9 @@ from overproof.models.cached import Cached
 from overproof.models.endpoint import Endpoint
 from overproof.models.prices import price as listed_price
 from overproof.models.replay import Recording, serve
+from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
+from overproof.teacher.ask import Progress, Watch
 
 REPLAY = "replay:"
 NOWHERE = "http://127.0.0.1/v1"
@@ -84,6 +86,26 @@ async def opened(project: Project, options: EndpointOptions, purse: Purse, what:
         endpoint = Endpoint(options, key_for(options, what), price, url=url)
         budgeted = Budgeted(await stack.enter_async_context(endpoint), purse, price)
         yield stack.enter_context(_kept(project, options, budgeted))
+
+
+def heard(listen: Listener, stage: str) -> Watch:
+    """Return a watch that tells `listen` how the asking goes."""
+
+    def tell(progress: Progress) -> None:
+        eta = "" if progress.eta_s is None else f", {progress.eta_s:.0f} s to go"
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        listen.step(stage, f"{progress.rate:.0f}/s, ${progress.usd:.4f}{failed}{eta}", progress.done, progress.total)
+
+    return tell
+
+
+def refuse_exhausted(purse: Purse) -> None:
+    """Say that the money did not do; what it bought is kept, so nothing is lost by going on later."""
+    if purse.exhausted:
+        raise UserError(
+            f"the budget of ${purse.limit:.2f} is used up (${purse.spent:.2f} spent) and not every answer is there: "
+            "raise budget.usd in overproof.toml and run again; what was bought is kept"
+        )
 
 
 def recording(name: str) -> Recording:

@@ -14,12 +14,13 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from overproof.calibrate import head
 from overproof.core.chance import digest
 from overproof.core.errors import BudgetTooSmall
 from overproof.core.protocols import Asking, Combining, Means, OnEncoder, Student, StudentKind, Workshop
 from overproof.core.splits import Train
 from overproof.core.store import Making, Store, write_json
-from overproof.core.types import PromptId, Record
+from overproof.core.types import Confidence, PromptId, Record
 from overproof.models.budget import Purse
 from overproof.pipeline import asking, data, encoders
 from overproof.pipeline.plugged import baselines_of, kinds_of, task_of
@@ -55,6 +56,8 @@ class Entrant(Record):
     train_seconds: float | None = None
     model: str | None = None
     """Key of the fitted model, for students."""
+    confidence: Confidence = Confidence()
+    """How its probabilities became the confidences in `predictions`."""
 
 
 def evaluation_prompts(project: Project) -> pl.DataFrame:
@@ -125,15 +128,24 @@ def make_students(project: Project, making: Making, listen: Listener) -> None:
         key = _fitted(project, kind, table, rungs, listen)
         rungs[kind.name] = Rung(kind, str(table["kind"]), key)
         student, seconds = load_student(project, kind, key)
-        said = predict(student, prompts, project.contract.release.core_hour_usd)
+        confidence = _confidence(project, student)
+        said = predict(student, prompts, project.contract.release.core_hour_usd, confidence)
         file = f"student-{i}.parquet"
         said.write_parquet(making.folder / file)
         entrant = _entrant(kind.name, str(table["kind"]), file, said)
-        entrants.append(
-            msgspec.structs.replace(entrant, size_bytes=student.size_bytes, train_seconds=seconds, model=key)
-        )
+        made = {"size_bytes": student.size_bytes, "train_seconds": seconds, "model": key, "confidence": confidence}
+        entrants.append(msgspec.structs.replace(entrant, **made))
     write_json(making.folder / "entrants.json", entrants)
     making.summary = {"students": [entrant.name for entrant in entrants]}
+
+
+def _confidence(project: Project, student: Student) -> Confidence:
+    """Return how the student's probabilities become its confidence, fitted on tune."""
+    if project.contract.calibrate.confidence == "top":
+        return Confidence()
+    _, tune = data.examples(project)
+    inputs = tune.frame["input"].to_list()
+    return head.fit(tune, student.labels, student.probabilities(inputs), student.novelty(inputs))
 
 
 def _fitted(

@@ -121,7 +121,7 @@ def _key(project: Project, family: Family, promises: Promises, said: Sequence[tu
     parts = [family, promises.digest(), _content(answers.for_evaluation(project), ("prompt_id", "sample", "text"))]
     for calibration, path in sorted(said, key=lambda each: each[0].candidate):
         columns = ("prompt_id", "answer", "confidence", *(("latency_ms",) if times else ()))
-        routed = [calibration.candidate, calibration.threshold, calibration.always_teacher]
+        routed = [calibration.candidate, calibration.threshold, calibration.always_teacher, calibration.shifts]
         parts += [canonical(routed).decode(), _content(pl.read_parquet(path), columns)]
     return digest(*parts)
 

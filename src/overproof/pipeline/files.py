@@ -11,13 +11,14 @@ from overproof.contract import Contract
 from overproof.core.chance import digest
 from overproof.core.errors import ContractError, UserError
 from overproof.core.store import file_digest, write_json
-from overproof.logs.files import expand
+from overproof.logs.files import LogFile, expand
+from overproof.logs.remote import RemoteFile
 
 State = tuple[int, int, int, str]
 """Size in bytes, time in nanoseconds, inode, and the digest of the contents."""
 
 
-def inputs(contract: Contract, root: Path) -> tuple[Path, ...]:
+def inputs(contract: Contract, root: Path) -> tuple[LogFile, ...]:
     """Return every file the contract names, in a stable order; a pattern that matches nothing is an error."""
     found = [path for source in contract.logs for path in expand(source.path, root)]
     if contract.gold is not None:
@@ -25,7 +26,7 @@ def inputs(contract: Contract, root: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _gold(pattern: str, root: Path) -> list[Path]:
+def _gold(pattern: str, root: Path) -> list[LogFile]:
     try:
         return expand(pattern, root)
     except UserError as wrong:
@@ -37,6 +38,9 @@ def fingerprint(contract: Contract, root: Path, memory: Path) -> str:
     known = _remembered(memory)
     now: dict[str, State] = {}
     for path in inputs(contract, root):
+        if isinstance(path, RemoteFile):  # its store knows whether it changed; it is not fetched to find out
+            now[path.url] = (0, 0, 0, path.state())
+            continue
         stat = path.stat()
         state = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
         name = os.path.relpath(path, root)

@@ -15,8 +15,9 @@ from overproof.core.errors import NotEnoughData, UserError
 from overproof.core.store import write
 from overproof.core.types import Record
 from overproof.core.where import parse as parse_where
+from overproof.logs.containers import look
 from overproof.logs.detect import detect, readers
-from overproof.logs.files import expand, head
+from overproof.logs.files import LogFile, expand
 from overproof.logs.options import LogSource, PrivacyOptions
 from overproof.logs.read import read
 from overproof.pipeline.asking import known_price
@@ -101,7 +102,7 @@ def _logged(logs: str) -> pl.DataFrame:
     return logged.exchanges
 
 
-def _files(logs: str) -> list[Path]:
+def _files(logs: str) -> list[LogFile]:
     try:
         return expand(logs, Path())
     except UserError as wrong:
@@ -112,17 +113,17 @@ def _files(logs: str) -> list[Path]:
         ) from wrong
 
 
-def _recognise(path: Path) -> None:
+def _recognise(path: LogFile) -> None:
     """Raise unless the file is empty or exactly one reader takes it."""
-    lines = head(path)
-    if not b"".join(lines).strip():
+    seen = look(path)
+    if not b"".join(seen.head).strip():
         return
     try:
-        detect(lines, path, readers())
+        detect(seen.head, Path(str(path)), readers(), seen.kind)
     except UserError as wrong:
         raise UserError(
             f"{path} is in no format known here, or in several: write one JSON object a line, with `input` and "
-            "`output`, or with `request` and `response`"
+            "`output`, or with `request` and `response`; docs/logs.md lists what else is read"
         ) from wrong
 
 

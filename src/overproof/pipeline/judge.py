@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from overproof.calibrate.calibrate import calibrate
+from overproof.calibrate.shifts import Tuned, fit
 from overproof.contract import Contract
 from overproof.core.splits import Calibrate, Test
 from overproof.core.store import Making, write_json
@@ -29,6 +30,7 @@ from overproof.pipeline.plugged import task_of
 from overproof.pipeline.project import Project
 from overproof.prompts.slices import split_by_need
 from overproof.release.ledger import Family, Permit
+from overproof.tasks.scoring import shifted
 
 CAP = 2.0
 """Times the dearest teacher answer of the training window: what one answer may cost at most. Should a test request cost
@@ -98,6 +100,8 @@ def _calibrated(
     said = pl.read_parquet(folder / entrant.predictions)
     evidence = Calibrate(with_predicted(rows, said, contract))
     tune = _tuned(project, said)
+    shifts = _shifts(contract, tune, rows)
+    tune = tune.with_columns(shifted(tune, shifts))
     to_come = ahead(project, family, promises)
     calibration = calibrate(
         evidence,
@@ -108,11 +112,13 @@ def _calibrated(
         alpha=contract.risk.alpha,
         delta=1 - contract.proof.confidence,
         critical=contract.critical,
-        tune_confidence=tune["sure"].to_numpy(),
+        tune_confidence=tune["confidence"].to_numpy(),
         tune_by_slice={name: _inside(tune, name) for name in contract.critical},
         options=contract.calibrate,
         seed=contract.prompts.seed,
         unroutable=_unroutable(contract),
+        confidence=entrant.confidence,
+        shifts=shifts,
         test_units=len(to_come.units),
         test_level=to_come.level,
     )
@@ -121,14 +127,45 @@ def _calibrated(
 
 
 def _tuned(project: Project, said: pl.DataFrame) -> pl.DataFrame:
-    """Return the candidate's confidence `sure` for each tune request, 0 where it has nothing to say, and its slices."""
-    tune = data.requests(project).filter(pl.col("split") == "tune").select("prompt_id", "slices")
+    """Return what the candidate says to each tune request, beside its unit and slices.
+
+    `confidence` is 0 where it has nothing to say, `right` null where no answer was accepted.
+    """
+    _, tune = data.examples(project)
+    rows = data.requests(project).filter(pl.col("split") == "tune").select("prompt_id", "unit", "slices")
     sure = pl.when(pl.col("answer").is_not_null()).then("confidence").otherwise(0.0)
-    return tune.join(said.select("prompt_id", sure=sure), on="prompt_id", how="inner", maintain_order="left")
+    rows = rows.join(
+        said.select("prompt_id", "answer", confidence=sure), on="prompt_id", how="inner", maintain_order="left"
+    )
+    accepted = tune.frame.select("prompt_id", accepted="answer")
+    rows = rows.join(accepted, on="prompt_id", how="left", maintain_order="left")
+    same = pl.col("answer").eq_missing(pl.col("accepted"))
+    return rows.with_columns(right=pl.when(pl.col("accepted").is_not_null()).then(same))
+
+
+def _shifts(contract: Contract, tune: pl.DataFrame, rows: pl.DataFrame) -> dict[str, float]:
+    """Return how far the threshold of each critical slice lies from the common one; of those a router can tell."""
+    names = [name for name in contract.critical if name not in _unroutable(contract)]
+    if not contract.calibrate.slice_thresholds or not names:
+        return {}
+    known = tune.filter(pl.col("right").is_not_null())
+    member = {name: known["slices"].list.contains(name).to_numpy() for name in names}
+    tuned = Tuned(
+        confidence=known["confidence"].to_numpy(),
+        right=known["right"].to_numpy(),
+        unit=known["unit"].rank("dense").to_numpy().astype(np.intp) - 1,
+        member=member,
+    )
+    units = {name: _units_in(rows, name) for name in ("all", *names)}
+    return fit(tuned, units, alpha=contract.risk.alpha, delta=1 - contract.proof.confidence)
+
+
+def _units_in(rows: pl.DataFrame, name: str) -> int:
+    return rows.filter(pl.col("slices").list.contains(name) | pl.lit(name == "all"))["unit"].n_unique()
 
 
 def _inside(tune: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    return tune.filter(pl.col("slices").list.contains(name))["sure"].to_numpy()
+    return tune.filter(pl.col("slices").list.contains(name))["confidence"].to_numpy()
 
 
 def _unroutable(contract: Contract) -> tuple[str, ...]:

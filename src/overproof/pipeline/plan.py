@@ -27,6 +27,10 @@ class Plan(Record):
     answers_to_buy: int
     usd: float
     """About what they would cost, if they are as long as those in the log."""
+    more_at_most: int = 0
+    """Answers that asking again and verifying may buy beyond those, at most: who is doubted is not known yet."""
+    more_usd: float = 0.0
+    """About what all of them would cost."""
     spent: float
     """Dollars spent so far, over all runs."""
     budget: float
@@ -47,6 +51,7 @@ def plan(root: Path | str, listen: Listener | None = None) -> Plan:
     from overproof.pipeline.asking import spent
     from overproof.pipeline.candidates import baselines_to_buy
     from overproof.pipeline.foretelling import foretold
+    from overproof.pipeline.sampling import at_most
 
     contract, count, usd = project.contract, 0, 0.0
     if not project.fresh("teacher"):
@@ -55,11 +60,14 @@ def plan(root: Path | str, listen: Listener | None = None) -> Plan:
     if not project.fresh("baselines"):
         more, dollars = baselines_to_buy(project)
         count, usd = count + more, usd + dollars
+    more_at_most, more_usd = (0, 0.0) if project.fresh("filters") else at_most(project)
     so_far = spent(project)
     return Plan(
         steps=steps,
         answers_to_buy=count,
         usd=usd,
+        more_at_most=more_at_most,
+        more_usd=more_usd,
         spent=so_far,
         budget=contract.budget.usd,
         within_budget=count == 0 or so_far + usd <= contract.budget.usd,

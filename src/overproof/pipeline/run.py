@@ -25,7 +25,7 @@ MAKERS = {
     "logs": "overproof.pipeline.data:make_logs",
     "prompts": "overproof.pipeline.data:make_prompts",
     "teacher": "overproof.pipeline.answers:make_teacher",
-    "filters": "overproof.pipeline.answers:make_filters",
+    "filters": "overproof.pipeline.sampling:make_filters",
     "baselines": "overproof.pipeline.decide:make_baselines",
     "students": "overproof.pipeline.candidates:make_students",
     "calibrate": "overproof.pipeline.decide:make_calibrate",

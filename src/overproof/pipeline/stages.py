@@ -32,6 +32,12 @@ def _asking(contract: Contract) -> list[Any]:
     return [teacher.model, teacher.also_answers_as, teacher.base_url, teacher.price, teacher.send_metadata]
 
 
+def _verifying(contract: Contract) -> list[Any] | None:
+    """What of the verifier changes what it says, or what that costs."""
+    each = contract.verifier
+    return each and [each.model, each.base_url, each.price, each.send_metadata, each.instruction, each.parameters]
+
+
 def _promises(contract: Contract) -> list[Any]:
     return [
         contract.bars,
@@ -71,15 +77,15 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="teacher",
-        version=1,
+        version=2,
         inputs=("prompts",),
-        reads=lambda c: [_asking(c), c.teacher.ceiling, c.sampling, c.critical, c.task.kind, c.task.labels],
+        reads=lambda c: [_asking(c), c.teacher.ceiling, c.task.kind, c.task.labels],
     ),
     Stage(
         name="filters",
-        version=1,
+        version=2,
         inputs=("prompts", "teacher"),
-        reads=lambda c: [c.filters, c.task.kind, c.task.labels],
+        reads=lambda c: [c.filters, c.task.kind, c.task.labels, c.sampling, c.critical, _verifying(c)],
     ),
     Stage(
         name="baselines",
@@ -91,7 +97,7 @@ STAGES: tuple[Stage, ...] = (
         name="students",
         version=1,
         inputs=("prompts", "filters", "encoders"),
-        reads=lambda c: [c.students, c.training, c.task.labels, c.release.core_hour_usd],
+        reads=lambda c: [c.students, c.training, c.task.labels, c.release.core_hour_usd, c.calibrate.confidence],
     ),
     Stage(
         name="calibrate",

@@ -121,7 +121,12 @@ def certified(
             all where there is none.
         least: only thresholds at which so many are expected can be certified by the spread; where there is none,
             nothing is.
+
+    Raises:
+        ValueError: `level` outside (0, 1].
     """
+    if not 0 < level <= 1:
+        raise ValueError(f"a level lies between 0 and 1, not {level!r}")
     values = np.asarray(p, dtype=np.float64)
     units = np.full(len(values), np.inf) if expected is None else np.asarray(expected, dtype=np.float64)
     found = np.zeros(len(values), dtype=bool)
@@ -140,8 +145,8 @@ def units_to_certify(answered: int, errors: int, units: int, alpha: float, delta
     """Return about how many more units would certify, at the error rate and coverage seen; 0 when enough were seen.
 
     `answered` of `units` were answered at the threshold in question, `errors` of them wrongly; the level is delta / 2,
-    that of each half of `certified`. With nothing answered: as if every unit were, without an error. None when the rate seen is at
-    or above `alpha`.
+    that of each half of `certified`. With nothing answered: as if every unit were, without an error. None when the rate
+    seen is at or above `alpha`.
     """
     if not 0 <= errors <= answered <= units:
         raise ValueError("counts must satisfy 0 <= errors <= answered <= units")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,7 +23,7 @@ from overproof.core import chance, plugins
 from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.protocols import Student, StudentKind
 from overproof.core.store import file_digest, write, write_json
-from overproof.core.types import Calibration, Candidate, Prediction, PromptId, Record, Verdict
+from overproof.core.types import Calibration, Candidate, Confidence, Prediction, PromptId, Record, Verdict
 from overproof.tasks.redact import redact_record
 
 FORMAT = 1
@@ -61,33 +61,59 @@ class LoadedRelease:
 
     @property
     def always_teacher(self) -> tuple[str, ...]:
-        """Names of the slices that nothing was proven in; keeping them away from `answer` is the caller's part."""
+        """Names of the slices nothing was proven in; `answer` leaves them to the teacher if it is told slices."""
         return self.record.calibration.always_teacher
 
-    def answer(self, inputs: Mapping[str, str] | Sequence[str]) -> tuple[Prediction, ...]:
+    def answer(
+        self, inputs: Mapping[str, str] | Sequence[str], slices: Sequence[Collection[str]] | None = None
+    ) -> tuple[Prediction, ...]:
         """Return the student's answer to each input: null where the teacher must answer.
 
         `inputs` are texts by prompt id, or texts alone, whose ids are then "0", "1", ... They are the part of a request
-        that the contract's `task.input` names, as they came in: they are masked here, as the logs were.
+        that the contract's `task.input` names, as they came in: they are masked here, as the logs were. `slices` are
+        the names of the slices each request stands in, in the same order: each critical slice then has the threshold
+        it was proven at, and the teacher has those that nothing was proven in. Without them the strictest threshold of
+        all is held against everything, and `always_teacher` is the caller's part.
 
-        Raises TypeError for a single text, which Python would take for a sequence of letters.
+        Raises:
+            TypeError: a single text, which Python would take for a sequence of letters; or a slice's name, likewise.
+            ValueError: not one set of slices for each input.
         """
-        import numpy as np
+        from overproof.proof.confidence import shifted
+        from overproof.tasks.answering import answers
 
         if isinstance(inputs, str):
             raise TypeError("answer takes several texts: put a single one in a list")
         named = inputs if isinstance(inputs, Mapping) else {str(i): text for i, text in enumerate(inputs)}
-        chances = self.student.probabilities([self._seen(text) for text in named.values()])
-        best, threshold = chances.argmax(axis=1), self.record.calibration.threshold
-        sure = np.zeros(len(best), dtype=bool) if threshold is None else chances.max(axis=1) >= threshold
+        calibration = self.record.calibration
+        said = answers(self.student, [self._seen(text) for text in named.values()], calibration.confidence)
+        held = shifted(said.sure, self._shifts(slices, len(named)))
+        closed = [False] * len(named) if slices is None else [self._closed(each) for each in slices]
+        threshold = 2.0 if calibration.threshold is None else calibration.threshold
         return tuple(
             Prediction(
                 prompt_id=PromptId(key),
-                answer=self.student.labels[label] if certain else None,
-                confidence=float(chances[row, label]),
+                answer=self.student.labels[label] if certain and not left else None,
+                confidence=sure,
             )
-            for row, (key, label, certain) in enumerate(zip(named, best.tolist(), sure.tolist(), strict=True))
+            for key, label, sure, certain, left in zip(
+                named, said.best.tolist(), said.sure.tolist(), (held >= threshold).tolist(), closed, strict=True
+            )
         )
+
+    def _closed(self, slices: Collection[str]) -> bool:
+        return not set(self.always_teacher).isdisjoint(slices)
+
+    def _shifts(self, slices: Sequence[Collection[str]] | None, n: int) -> list[float]:
+        """Return the log-odds by which each request's confidence is moved: the lowest of its slices."""
+        known = self.record.calibration.shifts
+        if slices is None:
+            return [min(0.0, *known.values())] * n if known else [0.0] * n
+        if len(slices) != n:
+            raise ValueError(f"{n} inputs have slices for {len(slices)}: give one collection of names for each")
+        if any(isinstance(each, str) for each in slices):
+            raise TypeError("each request's slices are a collection of names: put a single one in a list")
+        return [min((known[name] for name in each if name in known), default=0.0) for each in slices]
 
     def _seen(self, text: str) -> str:
         """Return what the student sees of a text: what it would have seen had the text come from the logs."""
@@ -156,6 +182,7 @@ def load(
         raise ReleaseCorrupt(f"{folder / RECORD}: {wrong}") from wrong
     if record.format != FORMAT:
         raise UserError(f"{folder} has release format {record.format}, this version reads {FORMAT}: upgrade overproof")
+    _refuse_confidence(folder, record.calibration.confidence)
     student = _kind(record.kind, kinds).load(folder / STUDENT)
     if tuple(student.labels) != record.labels:
         raise ReleaseCorrupt(f"{folder / STUDENT}: knows other labels than {RECORD} says")
@@ -185,6 +212,16 @@ def _kind(name: str, kinds: Mapping[str, StudentKind] | None) -> StudentKind:
         raise UserError(f"this release needs student kind {name!r}, which is not installed here")
     found: StudentKind = plugins.build("students", {"kind": name}, key="kind", where="the release")
     return found
+
+
+def _refuse_confidence(folder: Path, confidence: Confidence) -> None:
+    from overproof.proof.confidence import check  # numpy, which only a loaded release needs
+
+    if confidence.kind == "head":
+        try:
+            check(confidence)
+        except ValueError as wrong:
+            raise ReleaseCorrupt(f"{folder / RECORD}: {wrong}") from wrong
 
 
 def _files(folder: Path) -> list[str]:

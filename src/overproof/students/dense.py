@@ -13,8 +13,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.students.chances import chances, top
-
 Floats = NDArray[np.float32]
 Whole = NDArray[np.float64]
 """Whole numbers, kept as float64 for the sake of BLAS."""
@@ -26,7 +24,8 @@ them a tenth of that at most, for they cost more than all there is to gain), and
 
 def whole(values: NDArray[np.floating], steps: float) -> Whole:
     """Return `values` in whole steps."""
-    return np.rint(np.multiply(values, steps, dtype=np.float64))
+    steps_off: Whole = np.multiply(values, steps, dtype=np.float64)
+    return np.rint(steps_off, out=steps_off)
 
 
 def product(rows: NDArray[np.floating], weights: NDArray[np.floating]) -> Floats:
@@ -49,7 +48,7 @@ class Dense:
     @property
     def width(self) -> int:
         """Return the number of features."""
-        return self._rows.shape[1]
+        return int(self._rows.shape[1])
 
     def logits(self, weights: Floats) -> Floats:
         """Return shape (texts, labels) for `weights` of shape (width + 1, labels); the last row is the bias."""
@@ -76,15 +75,8 @@ class Head:
     temperature: float
     """What the logits are divided by."""
 
-    def chances(self, rows: Floats) -> Floats:
-        """Return the chance of each label, shape (rows, labels), rows summing to 1."""
-        return chances(self._logits(rows))
-
-    def top(self, row: Floats) -> tuple[int, float]:
-        """Return the likeliest label's place for one row, shape (width,), and its chance."""
-        return top(self._logits(row))
-
-    def _logits(self, rows: Floats) -> Floats:
+    def logits(self, rows: Floats) -> Floats:
+        """Return the tempered logits of each label, shape (rows, labels)."""
         found = _narrow(whole(rows, ROWS) @ self._cold, ROWS * WEIGHTS)
         found += self._cold_bias
         return found

@@ -54,7 +54,7 @@ def _train(folder: Path, every: float, tell: Teller) -> None:
     from overproof.students.fine_tune_steps import Trainer
 
     job, lesson = read(folder)
-    network = open_network(Path(job.encoder), job.pooling, job.layers, lesson.targets.shape[1])
+    network = open_network(Path(job.encoder), job.pooling, job.layers, lesson.head)
     trainer = Trainer(job, lesson, network)
     if (folder / CHECKPOINT).is_file():
         trainer.take_up(folder / CHECKPOINT)

@@ -52,6 +52,8 @@ class Lesson(NamedTuple):
     """Shape (examples, labels), rows summing to 1."""
     share: NDArray[np.float32]
     """Shape (examples,): what each example counts for, 1 on average."""
+    head: NDArray[np.float32]
+    """Shape (width + 1, labels): what reads the labels off rows of length 1 before training; the last row is the bias."""
 
 
 def lesson_bytes(lesson: Lesson) -> bytes:
@@ -61,6 +63,7 @@ def lesson_bytes(lesson: Lesson) -> bytes:
         "ends": np.cumsum([len(each) for each in lesson.tokens], dtype=np.int64),
         "targets": lesson.targets,
         "share": lesson.share,
+        "head": lesson.head,
     }
     return tensors_to(arrays)
 
@@ -86,4 +89,4 @@ def read(folder: Path) -> tuple[Job, Lesson]:
         raise ValueError(f"{folder / LESSON} was changed after it was written")
     arrays = load_file(folder / LESSON)
     tokens = np.split(arrays["tokens"], arrays["ends"][:-1])
-    return job, Lesson(tokens, arrays["targets"], arrays["share"])
+    return job, Lesson(tokens, arrays["targets"], arrays["share"], arrays["head"])

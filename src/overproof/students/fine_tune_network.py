@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 WORDS = "embeddings.word_embeddings.weight"
 HEAD = "head."
+LENGTH = 6.0
+"""Rows are given this length before the head reads them: about what they had before they were brought to length 1, as
+they are served. It decides how fast the head learns beside the encoder."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Network:
 
         ids, mask = map(torch.from_numpy, padded(tokens))
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        scores: Tensor = self.head(pooled(hidden, mask, self.pooling))
+        rows = torch.nn.functional.normalize(pooled(hidden, mask, self.pooling).float())
+        scores: Tensor = self.head(LENGTH * rows)
         return scores.float()
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -43,14 +47,13 @@ class Network:
         return encoder | {HEAD + name: each for name, each in self.head.named_parameters()}
 
 
-def open_network(folder: Path, pooling: str, layers: int, labels: int) -> Network:
-    """Return the network that starts from the encoder installed in `folder`, with a head for `labels` labels.
+def open_network(folder: Path, pooling: str, layers: int, start: NDArray[np.float32]) -> Network:
+    """Return the network that begins as the encoder installed in `folder` below the head `start`, (width + 1, labels).
 
     Raises:
         ValueError: the weights are not those of the architecture that `config.json` describes.
     """
     from safetensors.torch import load_file
-    from torch import nn
     from transformers import AutoConfig, AutoModel
 
     described = json.loads((folder / "config.json").read_bytes())
@@ -63,10 +66,17 @@ def open_network(folder: Path, pooling: str, layers: int, labels: int) -> Networ
     if missing:
         raise ValueError(f"{folder} holds no weights for {missing[0]!r}, which its config.json asks for")
     encoder.get_input_embeddings().requires_grad_(requires_grad=False)
-    head = nn.Linear(config.hidden_size, labels)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
-    return Network(encoder.train(), head, pooling, prefix)
+    return Network(encoder.train(), _head(start), pooling, prefix)
+
+
+def _head(start: NDArray[np.float32]) -> nn.Linear:
+    import torch
+
+    head = torch.nn.Linear(len(start) - 1, start.shape[1])
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(start[:-1].T / LENGTH))
+        head.bias.copy_(torch.from_numpy(start[-1]))
+    return head
 
 
 def prefix_of(weights: Mapping[str, object]) -> str:

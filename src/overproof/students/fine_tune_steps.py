@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -18,9 +16,6 @@ from overproof.core.types import Record
 from overproof.students.fine_tune_job import Job, Lesson
 from overproof.students.fine_tune_network import HEAD, Network
 
-if TYPE_CHECKING:
-    import torch
-
 HEAD_RATE = 10
 """The head learns this many times as fast as the encoder: it starts from nothing."""
 DECAY, SMOOTHING, WARM_UP, LONGEST_STEP = 0.01, 0.05, 0.1, 1.0
@@ -28,6 +23,8 @@ DECAY, SMOOTHING, WARM_UP, LONGEST_STEP = 0.01, 0.05, 0.1, 1.0
 gradient is cut."""
 POOL = 50
 """Batches whose texts are sorted by length together: little padding, and still other neighbours in every epoch."""
+AT_ONCE = 4096
+"""Tokens that are computed together, padding counted: a few hundred megabytes."""
 TRIES, WORTH = 3, 1.2
 """Steps timed for each number of threads; how much faster all cores must be than one to be worth occupying."""
 
@@ -46,6 +43,7 @@ class Trainer:
         import torch
 
         self.job, self.lesson, self.network = job, lesson, network
+        self._lengths = np.array([len(each) for each in lesson.tokens])
         self.done = 0
         self.total = job.epochs * -(-len(lesson.tokens) // job.batch)
         self.pace = Pace(threads=1, bf16=False)
@@ -61,16 +59,15 @@ class Trainer:
         kept = perf_counter()
         for rows in self._rest():
             self.step(rows)
-            tell(self.done, self.total)
             if self.done == self.total or perf_counter() - kept >= every:
                 keep()
                 kept = perf_counter()
+            tell(self.done, self.total)
 
     def _rest(self) -> Iterator[NDArray[np.intp]]:
-        lengths = np.array([len(each) for each in self.lesson.tokens])
         a_pass = self.total // self.job.epochs
         for epoch in range(self.done // a_pass, self.job.epochs):
-            rows = batches(lengths, self.job.batch, np.random.default_rng([self.job.seed, epoch]))
+            rows = batches(self._lengths, self.job.batch, np.random.default_rng([self.job.seed, epoch]))
             yield from rows[self.done - epoch * a_pass :]
 
     def step(self, rows: NDArray[np.intp]) -> None:
@@ -98,12 +95,18 @@ class Trainer:
         # Each step draws from a seed of its own, so no state of a generator has to be carried over an interruption.
         torch.manual_seed(int(digest(str(self.job.seed), str(step), size=7), 16))
         self.optimizer.zero_grad()
+        return sum(self._part(part, len(rows)) for part in parts(rows, self._lengths))
+
+    def _part(self, rows: NDArray[np.intp], of: int) -> float:
+        """Add the gradients of some rows of a batch of `of`, and return their share of its loss."""
+        import torch
+
         targets = torch.from_numpy(self.lesson.targets[rows])
         softened = (1 - SMOOTHING) * targets + SMOOTHING / targets.shape[1]
-        with _precision(self.pace):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.pace.bf16):
             logits = self.network.logits([self.lesson.tokens[row] for row in rows])
         surprise = -(softened * logits.log_softmax(dim=1)).sum(dim=1)
-        loss = (surprise * torch.from_numpy(self.lesson.share[rows])).mean()
+        loss = (surprise * torch.from_numpy(self.lesson.share[rows])).sum() / of
         loss.backward()  # type: ignore[no-untyped-call] # torch leaves it without types
         return float(loss.detach())
 
@@ -112,6 +115,8 @@ class Trainer:
         import torch
 
         bf16, most = has_bf16(), torch.get_num_threads()
+        if most == 1:
+            return self._set(Pace(threads=1, bf16=bf16))
         rows = next(self._rest())
         seconds: dict[int, list[float]] = {1: [], most: []}
         for _ in range(TRIES + 1):
@@ -121,7 +126,7 @@ class Trainer:
                 self._gradients(rows, 0)
                 taken.append(perf_counter() - began)
         one, all_cores = (float(np.median(seconds[threads][1:])) for threads in (1, most))  # the first ones warm up
-        self._set(Pace(threads=most if one > WORTH * all_cores else 1, bf16=bf16))
+        return self._set(Pace(threads=most if one > WORTH * all_cores else 1, bf16=bf16))
 
     def _set(self, pace: Pace) -> None:
         import torch
@@ -165,6 +170,12 @@ def batches(lengths: NDArray[np.int_], size: int, rng: np.random.Generator) -> l
     return [cut[at] for at in rng.permutation(len(cut))]
 
 
+def parts(rows: NDArray[np.intp], lengths: NDArray[np.int_]) -> list[NDArray[np.intp]]:
+    """Return a batch in parts that fit into memory together: few rows of long texts, all of short ones."""
+    most = max(1, AT_ONCE // int(lengths[rows].max()))
+    return np.split(rows, range(most, len(rows), most))
+
+
 def schedule(step: int, total: int) -> float:
     """Return the share of the full rate at `step`: up over the first tenth of the steps, then down to nothing."""
     return min(1.0, (step + 1) / (WARM_UP * total + 1)) * (1 - step / total)
@@ -177,9 +188,3 @@ def has_bf16() -> bool:
     except FileNotFoundError:  # not Linux
         return False
     return not flags.isdisjoint({"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def _precision(pace: Pace) -> AbstractContextManager[object]:
-    import torch
-
-    return torch.autocast("cpu", torch.bfloat16, enabled=pace.bf16)

@@ -77,7 +77,7 @@ def matter(train: Train, tune: Tune, labels: tuple[str, ...]) -> Matter:
     known = wanted[:, present].sum(axis=1) > 0
     _check(labels, present, int(known.sum()))
     return Matter(
-        labels, present, _half(learned, taught[:, present]), _half(judged.filter(known), wanted[known][:, present])
+        labels, present, half(learned, taught[:, present]), half(judged.filter(known), wanted[known][:, present])
     )
 
 
@@ -94,7 +94,8 @@ def _check(labels: tuple[str, ...], present: NDArray[np.intp], tuned_on: int) ->
         )
 
 
-def _half(frame: pl.DataFrame, targets: Floats) -> Half:
+def half(frame: pl.DataFrame, targets: Floats) -> Half:
+    """Return the examples of `frame`, whose answers `targets` says."""
     # A request seen a hundred times was answered once: it matters more than one seen once, not a hundred times more.
     share = np.sqrt(frame["weight"].to_numpy())
     return Half(

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from overproof.core.splits import Train, Tune
 from overproof.students.fitting import best, matter
 from overproof.students.lexicon import Counted, Lexicon, learn
 from overproof.students.linear_student import LinearStudent
-from overproof.students.softmax import Design, Floats, Matrix
+from overproof.students.softmax import Design, Floats, bags
 
 if TYPE_CHECKING:
     from overproof.students.linear_options import LinearOptions
@@ -67,20 +66,13 @@ def design(lexicon: Lexicon, scale: Floats, texts: Sequence[str]) -> Design:
     found = [lexicon.read(text) for text in texts]
     strangers = {word: at for at, word in enumerate(dict.fromkeys(w for each in found for w in each.unknown))}
     first = len(lexicon.runs)
-    bags = [each.rows + [first + strangers[word] for word in each.unknown] for each in found]
+    held = [each.rows + [first + strangers[word] for word in each.unknown] for each in found]
     features: list[list[int]] = [[row] for row in range(first)]
     for row, word in lexicon.single():
         features[row] += [first + piece for piece in lexicon.pieces_of(word)]
     features += [[first + piece for piece in lexicon.pieces_of(word)] for word in strangers]
-    units = _bags(features, len(scale)) * scale
-    plain = _bags(bags, len(features))
+    units = bags(features, len(scale)) * scale
+    plain = bags(held, len(features))
     length = np.sqrt(plain @ units.power(2).sum(axis=1))
     per_text = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
     return Design((plain * per_text[:, None]).tocsr(), units.tocsr())
-
-
-def _bags(bags: Sequence[Sequence[int]], width: int) -> Matrix:
-    """Return a matrix with a row for each of `bags`, 1 at the columns it names."""
-    ends = np.cumsum([0, *map(len, bags)])
-    columns = np.fromiter((column for bag in bags for column in bag), dtype=np.int32, count=int(ends[-1]))
-    return sparse.csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(bags), width))

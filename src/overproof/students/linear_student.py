@@ -105,7 +105,8 @@ class LinearStudent:
     @cached_property
     def _word_weights(self) -> tuple[dict[str, float], float]:
         """Return what each known word counts, and what an unknown one does: as much as the rarest."""
-        known = {word: float(self._scale[row]) for row, word in self._lexicon.single()}
+        known = dict.fromkeys((word for run in self._lexicon.runs for word in run.split(" ")), 1.0)
+        known |= {word: float(self._scale[row]) for row, word in self._lexicon.single() if self._scale[row] > 0}
         return known, max(known.values(), default=1.0)
 
     def _logits(self, text: str) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from overproof.core.chance import digest
-from overproof.core.errors import ReleaseCorrupt
+from overproof.core.errors import MissingExtra, ReleaseCorrupt, UserError
 from overproof.core.types import Record
 
 S = TypeVar("S", bound="Sealed")
@@ -35,7 +36,7 @@ def unseal(folder: Path, name: str, kind: type[S], beside: Sequence[str]) -> tup
     Raises:
         ReleaseCorrupt: a file is missing, damaged or of another student, or the format is not this version's.
     """
-    what = name.partition(".")[0]
+    what = name.removesuffix(".json").removesuffix("-student")
     try:
         files = [(folder / each).read_bytes() for each in beside]
         record = msgspec.json.decode((folder / name).read_bytes(), type=kind)
@@ -63,6 +64,17 @@ def arrays(where: Path, data: bytes, *names: str) -> list[NDArray[Any]]:
         return [found[name] for name in names]
     except (SafetensorError, KeyError) as wrong:
         raise ReleaseCorrupt(f"{where} does not hold {', '.join(names)}: {wrong}") from wrong
+
+
+@contextlib.contextmanager
+def readable(where: Path) -> Iterator[None]:
+    """Turn a complaint about what `where` holds into ReleaseCorrupt: nobody but the release is to blame for it."""
+    try:
+        yield
+    except MissingExtra:
+        raise
+    except UserError as wrong:
+        raise ReleaseCorrupt(f"{where}: {wrong}") from wrong
 
 
 def _digest(record: Sealed, files: Sequence[bytes]) -> str:

@@ -7,7 +7,7 @@ same weights.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -74,6 +74,13 @@ class Design:
         found[:-1] = self.units_by_feature @ (self.texts_by_unit @ blame)
         found[-1] = blame.sum(axis=0, dtype=np.float64)
         return found
+
+
+def bags(held: Sequence[Sequence[int]], width: int) -> Matrix:
+    """Return a matrix with a row for each of `held`, 1 at the columns it names."""
+    ends = np.cumsum([0, *map(len, held)])
+    columns = np.fromiter((column for bag in held for column in bag), dtype=np.int32, count=int(ends[-1]))
+    return sparse.csr_array((np.ones(len(columns), dtype=np.float32), columns, ends), shape=(len(held), width))
 
 
 def loss(features: Features, targets: Floats, share: Floats, penalty: float, margin: float = 0.0) -> Loss:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from overproof.core import chance
 from overproof.core.protocols import Task
 from overproof.core.types import Reference
-from overproof.proof import betting
+from overproof.proof import betting, confidence
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -27,11 +27,18 @@ _DAY = 86_400e6
 """Microseconds."""
 
 
-def score(evidence: pl.DataFrame, predictions: pl.DataFrame, task: Task, reference: Reference) -> pl.DataFrame:
+def score(
+    evidence: pl.DataFrame,
+    predictions: pl.DataFrame,
+    task: Task,
+    reference: Reference,
+    shifts: Mapping[str, float] | None = None,
+) -> pl.DataFrame:
     """Return `evidence` with what the candidate says and how right it and the teacher are.
 
-    Adds `predicted`, `confidence` (0 where it has nothing to say), `own_cost`, `own_latency_ms`, `student` and
-    `teacher_score` in [0, 1]. Against reference `teacher` the teacher is right by definition. A request without a
+    Adds `predicted`, `own_confidence` (as predicted, 0 where it has nothing to say), `confidence` (the same after
+    `shifts`, what thresholds are held against), `own_cost`, `own_latency_ms`, `student` and `teacher_score` in [0, 1].
+    Against reference `teacher` the teacher is right by definition. A request without a
     reference is wrong for both; one without a prediction is wrong for the student.
 
     Raises:
@@ -50,6 +57,7 @@ def score(evidence: pl.DataFrame, predictions: pl.DataFrame, task: Task, referen
         raise ValueError("a confidence lies outside [0, 1], or is missing")
     rows = evidence.join(said, on="prompt_id", how="left", maintain_order="left")
     rows = rows.with_columns(pl.col("confidence", "own_cost").fill_null(0.0))
+    rows = rows.with_columns(shifted(rows, shifts or {}), own_confidence="confidence")
     rows = _scored(rows, "predicted", "student", task)
     if reference == "teacher":
         return rows.with_columns(teacher_score=pl.col("reference").is_not_null().cast(pl.Float64))
@@ -63,6 +71,19 @@ def _scored(rows: pl.DataFrame, answer: str, name: str, task: Task) -> pl.DataFr
     pairs = pairs.with_columns(pl.Series(name, scores, dtype=pl.Float64))
     joined = rows.join(pairs, on=[answer, "reference"], how="left", nulls_equal=True, maintain_order="left")
     return joined.with_columns(pl.col(name).fill_null(0.0))
+
+
+def shifted(rows: pl.DataFrame, shifts: Mapping[str, float]) -> pl.Series:
+    """Return `confidence` of `rows` after `shifts`, which are log-odds by slice.
+
+    A request in several of the slices gets the lowest of their shifts, one in none keeps its confidence.
+    """
+    lowest = np.full(rows.height, np.inf)
+    for name, shift in shifts.items():
+        inside = rows["slices"].list.contains(name).to_numpy()
+        lowest[inside] = np.minimum(lowest[inside], shift)
+    moved = confidence.shifted(rows["confidence"].to_numpy(), np.where(np.isinf(lowest), 0.0, lowest))
+    return pl.Series("confidence", moved)
 
 
 def route(scored: pl.DataFrame, threshold: float | None, always_teacher: Collection[str]) -> pl.DataFrame:

@@ -40,19 +40,14 @@ def reuse(requests: pl.DataFrame) -> pl.DataFrame:
     return table.select(columns.names()).cast(columns)
 
 
-def wanted(
-    prompts: pl.DataFrame, requests: pl.DataFrame, critical_samples: int, critical: Collection[str]
-) -> pl.DataFrame:
+def wanted(prompts: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     """Return how many answers each prompt needs: columns `prompt_id` and `samples`, in the order of `prompts`.
 
-    One for every prompt that stands in a split; `critical_samples` for those of the train split that stand in a
-    critical slice. A prompt all of whose requests were dropped from the splits needs none and is left out.
+    One for every prompt that stands in a split. A prompt all of whose requests were dropped from the splits needs none
+    and is left out.
     """
     dealt = requests.filter(pl.col("split").is_not_null())
-    hungry = (pl.col("split") == "train") & pl.col("slices").list.set_intersection(list(critical)).list.len().gt(0)
-    needs = dealt.group_by("prompt_id").agg(
-        pl.when(hungry.any()).then(max(1, critical_samples)).otherwise(1).cast(pl.Int64).alias("samples")
-    )
+    needs = dealt.select(pl.col("prompt_id").unique(), pl.lit(1, pl.Int64).alias("samples"))
     order = prompts.select(pl.col("id").alias("prompt_id"))
     return order.join(needs, on="prompt_id", how="inner", maintain_order="left")
 
@@ -89,19 +84,32 @@ def missing(needs: pl.DataFrame, completions: pl.DataFrame, again: Collection[Pr
     return tuple((PromptId(prompt), sample) for prompt, sample in lacking.iter_rows())
 
 
+def once_more(prompts: pl.Series, completions: pl.DataFrame) -> Missing:
+    """Return one more sample for each of `prompts` (ids), beyond those `completions` hold."""
+    needs = pl.DataFrame({"prompt_id": prompts, "samples": 0}, schema={"prompt_id": pl.String, "samples": pl.Int64})
+    return missing(needs, completions, again=[PromptId(each) for each in prompts])
+
+
 def asks(
-    lacking: Iterable[tuple[PromptId, int]], prompts: pl.DataFrame, send_metadata: Collection[str] = ()
+    lacking: Iterable[tuple[PromptId, int]],
+    prompts: pl.DataFrame,
+    send_metadata: Collection[str] = (),
+    temperature: float | None = None,
 ) -> list[tuple[PromptId, Ask]]:
-    """Return the calls that would bring the missing samples; of the metadata only `send_metadata` goes along."""
+    """Return the calls that would bring the missing samples; of the metadata only `send_metadata` goes along.
+
+    `temperature` takes the place of the request's own, None leaves that as it is.
+    """
     pairs = list(lacking)
     needed = prompts.filter(pl.col("id").is_in([prompt for prompt, _ in pairs]))
     by_id = {prompt.id: prompt for prompt in records(needed, Prompt)}
-    return [(name, _ask(by_id[name], sample, send_metadata)) for name, sample in pairs]
+    return [(name, _ask(by_id[name], sample, send_metadata, temperature)) for name, sample in pairs]
 
 
-def _ask(prompt: Prompt, sample: int, send_metadata: Collection[str]) -> Ask:
+def _ask(prompt: Prompt, sample: int, send_metadata: Collection[str], temperature: float | None) -> Ask:
     sent = sendable(prompt.metadata, send_metadata)
-    return Ask(messages=prompt.messages, parameters=prompt.parameters, metadata=sent, sample=sample)
+    warmth = {} if temperature is None else {"temperature": temperature}
+    return Ask(messages=prompt.messages, parameters=prompt.parameters | warmth, metadata=sent, sample=sample)
 
 
 def estimate(calls: Iterable[tuple[PromptId, Ask]], price: Price, output_tokens: float | None = None) -> float:

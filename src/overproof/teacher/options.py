@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from overproof.core.types import EndpointOptions, Record
@@ -29,11 +30,14 @@ class SamplingOptions(Record):
     """The `[sampling]` table: where the teacher is asked again before its answer is learned from."""
 
     critical: Annotated[int, Meta(ge=1)] = 1
-    """Answers at most for a training prompt in a critical slice; they are added one by one until the vote is settled."""
+    """Answers at most for a training prompt in a critical slice, added one by one until the vote is settled."""
     hard: Annotated[int, Meta(ge=1)] = 1
     """Answers at most for a training prompt whose first answer is doubted."""
     share: Annotated[float, Meta(ge=0, le=1)] = 0.25
-    """Share of the training prompts that may be doubted at most, the most doubtful first."""
+    """Share of the training prompts that may be doubted at most, the most doubtful first. 0: nothing is doubted."""
+    temperature: Annotated[float, Meta(ge=0)] | None = None
+    """Temperature that further answers are asked at; left out, the request's own. At 0 most teachers say the same
+    again, right or wrong, and asking finds little."""
     control: Annotated[int, Meta(ge=0)] = 0
     """Prompts drawn by chance and asked as often as doubtful ones, so that the report can say what choosing bought."""
 
@@ -43,6 +47,8 @@ class VerifierOptions(EndpointOptions):
 
     instruction: str = ""
     """What it is told; left out, a plain question whether the answer is right, to be answered with yes or no."""
+    parameters: dict[str, Any] = msgspec.field(default_factory=lambda: {"temperature": 0, "max_tokens": 16})
+    """What it is asked with. A model that thinks before it answers needs more room."""
 
 
 class BudgetOptions(Record):

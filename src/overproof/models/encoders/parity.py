@@ -7,8 +7,10 @@ import numpy as np
 from overproof.models.encoders.runtime import Encoder
 from overproof.models.encoders.store import Parity
 
-LOWEST, MEAN = 0.95, 0.98
-"""Limits on the cosine between a sentence's two vectors."""
+LOWEST, MEAN = 0.90, 0.98
+"""Limits on the cosine between a sentence's two vectors. Rounding costs MiniLM 0.012 on average and 0.04 on its
+shortest text, and students half a point of accuracy at most; an encoder with a few numbers far larger than the rest,
+which take the scale from all others, falls far below, and what is made of its vectors goes wrong."""
 
 SENTENCES = (
     "I am still waiting for my new card.",

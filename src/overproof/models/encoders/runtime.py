@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from overproof.core.errors import ReleaseCorrupt
+from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.store import write, write_json
 from overproof.core.types import Record
 from overproof.models.encoders import store
@@ -23,6 +23,7 @@ from overproof.models.encoders.crew import Crew, Tell, silent
 from overproof.models.encoders.drawing import IDS, MASK, OUTPUT
 from overproof.models.encoders.needed import needed
 from overproof.models.encoders.tokens import tokenizer as read_tokenizer
+from overproof.models.encoders.tokens import valid
 
 Precision = Literal["int8", "fp32"]
 MODEL, TOKENIZER, RECORD = "model.onnx", "tokenizer.json", "encoder.json"
@@ -47,12 +48,12 @@ class Encoder:
 
         Texts are cut after `tokens` tokens.
         """
-        self._model, self._tokenizer_json = model, tokenizer
+        self._model, self.tokenizer_json = model, tokenizer
         self._tokenizer = read_tokenizer(tokenizer, tokens)
         self._session = session(model)
         self._crew = Crew()
         self.name, self.tokens, self.precision = name, tokens, precision
-        self.width = int(self._session.get_outputs()[0].shape[1])
+        self.width = len(self.embed_one(""))
 
     @classmethod
     def open(cls, folder: Path, *, precision: Precision = "int8") -> Encoder:
@@ -71,7 +72,7 @@ class Encoder:
         """Return the encoder that `save` wrote to `folder`."""
         try:
             saved = msgspec.json.decode((folder / RECORD).read_bytes(), type=Saved)
-        except msgspec.DecodeError as wrong:
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
             raise ReleaseCorrupt(f"{folder / RECORD}: {wrong}") from wrong
         model, words = ((folder / name).read_bytes() for name in (MODEL, TOKENIZER))
         made = cls(model, words, tokens=saved.tokens, name=saved.name, precision=saved.precision)
@@ -82,14 +83,14 @@ class Encoder:
     def save(self, folder: Path) -> None:
         """Write what is needed to load it again: model.onnx, tokenizer.json, encoder.json."""
         write(folder / MODEL, self._model)
-        write(folder / TOKENIZER, self._tokenizer_json)
+        write(folder / TOKENIZER, self.tokenizer_json)
         saved = Saved(name=self.name, precision=self.precision, tokens=self.tokens, width=self.width)
         write_json(folder / RECORD, saved)
 
     @property
     def size_bytes(self) -> int:
         """Size of the files that `save` writes, all but the few bytes of encoder.json."""
-        return len(self._model) + len(self._tokenizer_json)
+        return len(self._model) + len(self.tokenizer_json)
 
     @property
     def threads(self) -> int | None:
@@ -113,13 +114,17 @@ class Encoder:
 
     def embed_one(self, text: str) -> NDArray[np.float32]:
         """Return the vector of one text, shape (width,), of length 1."""
-        ids = np.array([self._tokenizer.encode(text).ids], np.int64)
+        ids = np.array([self._tokenizer.encode(valid(text)).ids], np.int64)
         rows: NDArray[np.float32] = self._session.run([OUTPUT], {IDS: ids, MASK: np.ones_like(ids)})[0]
         return np.asarray(rows[0])
 
 
 def session(model: bytes) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    """Return an onnxruntime session that works on the thread that calls it and waits for nobody."""
+    """Return an onnxruntime session that works on the thread that calls it and waits for nobody.
+
+    Raises:
+        UserError: `model` is no graph that onnxruntime can run.
+    """
     with needed("running an encoder"):
         import onnxruntime
 
@@ -128,4 +133,7 @@ def session(model: bytes) -> Any:  # noqa: ANN401 - onnxruntime has no types
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; its warnings are about graphs that users cannot change
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as wrong:  # onnxruntime has a dozen kinds of failure, with nothing narrower in common
+        raise UserError(f"this encoder's graph cannot be run: {wrong}") from wrong

@@ -73,7 +73,7 @@ class EncoderInfo(Record):
     """SHA-256 of each file in the folder but encoder.json."""
     size_bytes: int
     seconds: float
-    """Time its installation took."""
+    """Time it took to make its files."""
 
 
 class Damage(Record):
@@ -91,10 +91,7 @@ def find(home: Path, name: str) -> Path:
     """
     if not NAME.fullmatch(name) or not (home / name / RECORD).is_file():
         there = ", ".join(each.name for each in folders(home)) or "none"
-        raise UserError(
-            f"no encoder is called {name!r} here; there are: {there}; run `overproof models add "
-            f"{name if '/' in name else 'minilm'}`"
-        )
+        raise UserError(f"no encoder is called {name!r} here; there are: {there}; run `overproof models add minilm`")
     return home / name
 
 

@@ -30,3 +30,8 @@ def tokenizer(data: bytes, tokens: int | None = None) -> Tokenizer:
     else:
         made.enable_truncation(tokens)
     return made
+
+
+def valid(text: str) -> str:
+    """Return `text` with a question mark for each half of a character, which logs may hold and no tokenizer takes."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,136 @@
+"""What a student fitted on the other units thinks of every answer: the chance that it is wrong, without any gold.
+
+Confident learning (Northcutt, Jiang & Chuang 2021) finds label errors where a model that never saw an example
+disagrees with its label: out-of-fold probabilities, and noise that depends on the class alone. We keep both and replace
+its thresholds by Bayes' rule, which gives what is needed here, a chance. With q(k) the student's calibrated chance of
+answer k, ε the teacher's rate of mistakes and c(k → y) how a mistake about a k falls on y,
+
+    chance that y is wrong  =  ε Σ q(k) c(k → y)  /  (ε Σ q(k) c(k → y) + (1 - ε) q(y)),     k ≠ y.
+
+ε is how often teacher and student differ where the student is surest, in the surer half: there nearly all of the
+difference is the teacher's. It is what keeps the whole honest: a teacher that a student never contradicts when it is
+sure is not doubted for what the student cannot do. c is counted from all disagreements, smoothed by one evenly spread
+mistake for each answer.
+
+Folds are dealt by a hash of the **unit**: a near copy of an example would vouch for its own mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from overproof.core.chance import draws
+from overproof.core.errors import NotEnoughData
+from overproof.core.protocols import StudentKind
+from overproof.core.splits import Train, Tune
+from overproof.proof.reliability import fit_temperature
+
+Floats = NDArray[np.float64]
+
+FOLDS: Final = 5
+TUNED: Final = 0.1
+"""Share of the other folds' units that a fold's student is tuned on."""
+LEAST_SEEN: Final = 5
+"""Examples of an answer that the other folds must hold before their student may speak against it."""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """The chance that each answer to each prompt would be wrong."""
+
+    prompts: dict[str, int]
+    """Row of each prompt."""
+    labels: dict[str, int]
+    """Column of each answer."""
+    wrong: Floats
+    """Shape (prompts, labels)."""
+
+    @classmethod
+    def none(cls) -> Opinion:
+        """Return the opinion of nobody: it has no doubt about anything."""
+        return cls({}, {}, np.zeros((0, 0)))
+
+    def of(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
+        """Return the chance that each of `answers` is wrong, shape (prompts,); 0 where nothing is known."""
+        found = np.zeros(len(prompts))
+        for place, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            row, column = self.prompts.get(prompt), self.labels.get(answer)
+            if row is not None and column is not None:
+                found[place] = self.wrong[row, column]
+        return found
+
+
+def opinion(
+    kind: StudentKind, examples: pl.DataFrame, dealt: pl.DataFrame, labels: tuple[str, ...], folds: int = FOLDS
+) -> Opinion:
+    """Return what students of `kind`, each fitted on all folds but one, think of the answers to the fold left out.
+
+    `examples` is a table of `Example` made from first answers, `dealt` comes from `sift.dealt`: the prompts to have an
+    opinion on. With too few examples for `kind` to be fitted on any `folds - 1` of the folds there is none.
+    """
+    try:
+        chances, seen = _out_of_fold(kind, examples, dealt, labels, folds)
+    except NotEnoughData:
+        return Opinion.none()
+    rows = {name: row for row, name in enumerate(dealt["prompt_id"])}
+    columns = {label: column for column, label in enumerate(labels)}
+    at = np.fromiter((rows[name] for name in examples["prompt_id"]), dtype=np.intp, count=examples.height)
+    said = np.fromiter((columns[answer] for answer in examples["answer"]), dtype=np.intp, count=examples.height)
+    believed = calibrated(chances, at, said)
+    wrong = chance_wrong(believed, at, said)
+    return Opinion(rows, columns, np.where(seen >= LEAST_SEEN, wrong, 0.0))
+
+
+def _out_of_fold(
+    kind: StudentKind, examples: pl.DataFrame, dealt: pl.DataFrame, labels: tuple[str, ...], folds: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Return chances and how many examples of each label the student had, both of shape (prompts, labels)."""
+    places = pl.DataFrame({"unit": dealt["unit"].unique(maintain_order=True)})
+    places = places.with_columns(pl.Series("place", draws("doubt", places["unit"]), dtype=pl.Float64) * folds)
+    fold, within = pl.col("place").cast(pl.Int64), pl.col("place") % 1
+    known = examples.join(places, on="unit", how="left", maintain_order="left")
+    asked = dealt.join(places, on="unit", how="left", maintain_order="left")
+    chances = np.zeros((dealt.height, len(labels)))
+    seen = np.zeros((dealt.height, len(labels)), dtype=np.int64)
+    for each in range(folds):
+        others, left_out = known.filter(fold != each), (asked["place"].cast(pl.Int64) == each).to_numpy()
+        train, tune = others.filter(within >= TUNED), others.filter(within < TUNED)
+        student = kind.fit(Train(train.select(examples.columns)), Tune(tune.select(examples.columns)), labels, seed=0)
+        counted = dict(train["answer"].value_counts().iter_rows())
+        chances[left_out] = student.probabilities(asked.filter(left_out)["input"].to_list())
+        seen[left_out] = [counted.get(label, 0) for label in labels]
+    return chances, seen
+
+
+def calibrated(chances: Floats, at: NDArray[np.intp], said: NDArray[np.intp]) -> Floats:
+    """Return `chances` at the one temperature that fits what was `said` at the rows `at`, over all folds together."""
+    logits = np.log(np.maximum(chances, 1e-12))
+    targets = np.zeros((len(at), chances.shape[1]))
+    targets[np.arange(len(at)), said] = 1
+    cooled = logits / fit_temperature(logits[at], targets)
+    heated = np.exp(cooled - cooled.max(axis=1, keepdims=True))
+    return np.asarray(heated / heated.sum(axis=1, keepdims=True))
+
+
+def chance_wrong(believed: Floats, at: NDArray[np.intp], said: NDArray[np.intp]) -> Floats:
+    """Return the chance that each answer would be wrong, had the teacher given it; shape of `believed`.
+
+    `believed` are calibrated chances, shape (prompts, labels); the teacher `said` these labels at the rows `at`.
+    """
+    shown = believed[at]
+    best = shown.argmax(axis=1)
+    surest = np.argsort(-shown.max(axis=1), kind="stable")[: max(1, len(at) // 2)]
+    mistakes = float((best[surest] != said[surest]).mean())
+    labels = believed.shape[1]
+    falls = np.full((labels, labels), 1.0 / max(1, labels - 1))
+    np.add.at(falls, (best, said), 1.0)
+    np.fill_diagonal(falls, 0.0)
+    falls /= falls.sum(axis=1, keepdims=True)
+    against, for_it = mistakes * (believed @ falls), (1 - mistakes) * believed
+    return np.asarray(against / np.maximum(against + for_it, 1e-300))
