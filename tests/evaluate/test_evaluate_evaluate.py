@@ -317,6 +317,7 @@ def test_the_digest_of_promises_changes_with_each_promise_and_not_with_the_caps(
         {"n_max": 3},
         {"seed": "another"},
         {"definitions": {"vip": "tier = 'gold'"}},
+        {"group": "customer"},
     ):
         assert replace(PROMISES, **change).digest() != digest
 
@@ -324,5 +325,5 @@ def test_the_digest_of_promises_changes_with_each_promise_and_not_with_the_caps(
 def test_a_new_promise_is_part_of_the_digest_unless_it_is_a_cap() -> None:
     assert set(Promises.__struct_fields__) == {
         "bars", "alpha", "critical", "min_saving", "targets", "reference", "confidence", "n_max", "seed", "definitions",
-        "teacher_cap", "own_cap",
+        "group", "teacher_cap", "own_cap",
     }  # fmt: skip

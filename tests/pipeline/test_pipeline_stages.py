@@ -101,6 +101,7 @@ def changed_within(path: str) -> Any:  # noqa: ANN401 - any JSON value
     words: dict[str, Any] = {
         "bars[0].of": "teacher",
         "bars[0].within": 0.1,
+        "calibrate.confidence": "top",
         "gold.missing": "random_sample",
         "proof.n_max": 3,
         "proof.reference": "gold",

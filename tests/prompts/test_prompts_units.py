@@ -114,6 +114,44 @@ def test_pairs_just_as_similar_as_asked_are_found_as_often_as_promised() -> None
     assert (found[::2] == found[1::2]).mean() >= 0.975  # 0.99 promised, 400 pairs
 
 
+def test_long_texts_with_a_few_words_changed_are_found_and_no_others_join() -> None:
+    """One to three edits of 24 to 46 words: as little as 0.59 of the word pairs is left."""
+    rng = np.random.default_rng(5)
+    vocabulary = [f"w{i}" for i in range(5000)]
+    frequent = np.cumsum(1 / np.arange(10, 5010))
+    originals, copies = [], []
+    for _ in range(1500):
+        places = np.searchsorted(frequent, rng.random(rng.integers(24, 47)) * frequent[-1])
+        words_ = [vocabulary[place] for place in places]
+        originals.append(" ".join(words_))
+        for _ in range(rng.integers(1, 4)):
+            words_[rng.integers(len(words_))] = vocabulary[rng.integers(5000)]
+        copies.append(" ".join(words_))
+    found = near_duplicates(pl.Series([*originals, *copies]), 0.7)
+
+    assert (found[:1500] == found[1500:]).mean() >= 0.99
+    assert len(np.unique(found[:1500])) == 1500
+
+
+def test_two_uses_of_one_template_are_not_the_same_text() -> None:
+    """Their whole passages differ, though they share more word pairs than long texts with a few words changed need."""
+    template = [f"t{i}" for i in range(30)]
+    first, second = [*template, *(f"a{i}" for i in range(9))], [*template, *(f"b{i}" for i in range(9))]
+    scattered = [f"c{i}" if i % 13 == 6 else word for i, word in enumerate(first)]
+    found = near_duplicates(pl.Series([" ".join(each) for each in (first, second, scattered)]), 0.7)
+
+    assert jaccard(" ".join(first), " ".join(second)) > 0.6
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+@pytest.mark.parametrize("length", [7, 8, 9, 16, 17, 63, 64, 65, 200])
+def test_words_of_any_length_differ_by_their_last_letter(length: int) -> None:
+    texts_ = [f"{'x' * (length - 1)}{last}" for last in "ab"]
+
+    assert len(np.unique(near_duplicates(pl.Series(texts_), 0.7))) == 2
+
+
 def test_thousands_of_texts_of_one_template_are_one_cluster_in_little_work() -> None:
     template = "dear support the parcel of order {} has not arrived although tracking says it was delivered last week"
     found = near_duplicates(pl.Series([template.format(i) for i in range(5000)]), 0.7)

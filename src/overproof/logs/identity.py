@@ -10,8 +10,8 @@ from overproof.logs.jsonl import EXCERPT
 def settle(exchanges: pl.DataFrame, once: pl.Expr | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the exchanges with unique ids, and those set aside because an earlier row is the same in all fields.
 
-    Rows of which `once` holds come from a store in which an id names one call: of several copies the last counts, for
-    such stores export a call again when it changes.
+    `once` gives rows of a store in which an id names one call the number of that store, and null to all others: of
+    several copies the last counts, for such stores export a call again when it changes.
 
     The second table has the columns of `SetAside` and whatever else `exchanges` has that starts with an underscore.
     """
@@ -32,11 +32,12 @@ def settle(exchanges: pl.DataFrame, once: pl.Expr | None = None) -> tuple[pl.Dat
 
 
 def _latest(exchanges: pl.DataFrame, once: pl.Expr, extra: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Set aside every row of which `once` holds that has a later copy."""
-    order = exchanges.with_row_index("_row")
-    copies = order.filter(once).filter(pl.col("id").is_duplicated())
-    older = copies.with_columns(_first=pl.col("source").last().over("id")).filter(~pl.col("id").is_last_distinct())
-    kept = order.join(older, on="_row", how="anti", maintain_order="left").drop("_row")
+    """Set aside every row of a store that has a later copy in it."""
+    order = exchanges.with_row_index("_row").with_columns(_store=once)
+    stored = order.filter(pl.col("_store").is_not_null())
+    last = pl.col("source").last().over("id", "_store")
+    older = stored.with_columns(_first=last).filter(~pl.struct("id", "_store").is_last_distinct())
+    kept = order.join(older, on="_row", how="anti", maintain_order="left").drop("_row", "_store")
     return kept, _duplicates(older, extra)
 
 

@@ -131,9 +131,10 @@ def _completes(reader: Reader, head: Sequence[bytes], name: str) -> bool:
 
 
 def _once(found: Sequence[_File]) -> pl.Expr | None:
-    """Return which rows come from a store in which an id names one call."""
-    files = [i for i, file in enumerate(found) if getattr(file.reader, "one_per_id", False)]
-    return pl.col(FILE).is_in(files) if files else None
+    """Return the number of the store each row comes from, null where an id need not name one call."""
+    stores = sorted({file.format for file in found if getattr(file.reader, "one_per_id", False)})
+    numbers = {i: stores.index(file.format) for i, file in enumerate(found) if file.format in stores}
+    return pl.col(FILE).replace_strict(numbers, default=None, return_dtype=pl.Int32) if numbers else None
 
 
 def _read(found: Sequence[_File], progress: Progress | None) -> tuple[pl.DataFrame, pl.DataFrame, Counter[int]]:

@@ -1,7 +1,7 @@
 """Text that is not to be trusted, set apart inside a message so that it cannot pretend to be anything else.
 
-A block's marks carry a tag, a digest of all that is quoted: a text would have to hold its own digest to close its block.
-The message ends with a block, so its last line tells the tag, and marks with any other tag are only text.
+A block's marks carry a tag, a digest of all that is quoted: to close its block, a text would have to hold its own
+digest. The message ends with a block, so its last line tells the tag, and marks with any other tag are only text.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ from overproof.teacher.ask import ask
 from overproof.teacher.ceiling import drawn
 
 STAGE = "filters"
+PENALTY = 1e-5
+"""Of the student that doubts. Stiffer than one that is to answer: it must not learn the mistakes it looks for."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,10 @@ def _targeted(scene: Scene, judged: pl.DataFrame) -> Arm:
 
 def _opinion(scene: Scene, judged: pl.DataFrame) -> Opinion:
     from overproof.students.linear import Linear
-    from overproof.students.linear_fit import FIRST_PENALTY
 
     scene.listen.step(STAGE, "doubting each answer by a student that has not seen it")
     learned = sift.sifted(scene.dealt, judged, sift.majorities(judged), scene.rules).examples
-    return opinion(Linear(penalty=FIRST_PENALTY), learned, scene.dealt, scene.task.labels)
+    return opinion(Linear(penalty=PENALTY), learned, scene.dealt, scene.task.labels)
 
 
 def _control(scene: Scene, judged: pl.DataFrame) -> Arm:

@@ -62,7 +62,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="prompts",
-        version=1,
+        version=2,
         inputs=("logs",),
         reads=lambda c: [
             c.task,

@@ -27,8 +27,9 @@ class PromptsOptions(Record):
     test_share: float = 0.5
     """Share of the evaluation window's units that test rather than calibrate."""
     similarity: float = 0.7
-    """Jaccard similarity of word pairs from which two inputs are near duplicates, verified for every pair. Lower joins
-    more: a missed duplicate makes proofs too sure, a false one only makes them need more data."""
+    """Jaccard similarity of word pairs from which two inputs are near duplicates, verified for every pair; long ones
+    also join when a few words were changed here and there. Lower joins more: a missed duplicate makes proofs too sure,
+    a false one only makes them need more data."""
     unit: tuple[Literal["near_duplicate", "conversation", "user"], ...] | Literal["auto"] = "auto"
     """What joins requests into one unit of evidence. `auto`: all three where known, but not users or conversations when
     joining by them would chain more than a twentieth of all requests into one unit; the report says what was joined."""

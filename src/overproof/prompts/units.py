@@ -23,18 +23,18 @@ BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}]+"
 WORD_BYTES = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)])
 
 RECALL = 0.999
-"""Chance, at least, that a pair exactly as similar as asked becomes a candidate; closer pairs almost surely do. At the
-square of the default, where long pairs join, it is 0.88."""
+"""Chance, at least, that a pair exactly as similar as asked becomes a candidate; closer pairs almost surely do, and of
+long ones that are less so, 98 of 100."""
 HASHES = 64
 """MinHash values per text, at most."""
 LONG = 12
-"""Word pairs in common from which the square of the similarity is enough. Three words changed of thirty leave 0.66 of
-the pairs, and nobody would call that another text; three of eight leave another question. With a lower number, real
-short questions are joined that differ (`benchmarks/bench_data.py`)."""
+"""Word pairs in common from which a pair of texts is long: a few words changed here and there leave it the same text,
+though each takes two word pairs along. Three of thirty are few; three of eight are another question."""
 NEIGHBOURS = 4
 """In a bucket each text is held against so many that follow, and against the first: work stays linear in its size."""
 AT_ONCE = 2**16
 """Texts or pairs worked on together; their number fits the 16 bits that a hash of 48 leaves free."""
+ROUNDING = 1e-9
 HASH_BITS = np.uint64(48)
 HASH_MASK = np.uint64(2**48 - 1)
 BYTES_AT_ONCE = 900_000
@@ -54,16 +54,17 @@ def near_duplicates(texts: pl.Series, similarity: float) -> Places:
     """Return the cluster of each text, shape (texts,), numbered from 0.
 
     Two texts are near duplicates when the Jaccard similarity of their word pairs, in lower case and without
-    punctuation, is at least `similarity`, in (0, 1], or its square if they have `LONG` word pairs or more in common.
-    Clusters are whatever such pairs chain together: the two ends of a chain may be less alike. A text of one word is
-    alike to that word only, and one without letters or digits only to itself. The partition depends on the texts, not
-    on their order.
+    punctuation, is at least `similarity`, in (0, 1]. Long ones (`LONG`) also when that of their words is at least
+    (1 + 3 similarity) / 4 and that of their word pairs the square of `similarity`: words are changed here and there,
+    where two uses of one template differ in whole passages. Clusters are whatever such pairs chain together: the two
+    ends of a chain may be less alike. A text of one word is alike to that word only, and one without letters or digits
+    only to itself. The partition depends on the texts, not on their order.
     """
     plain = _plain(texts).to_frame("plain")
     distinct = plain.unique().sort("plain").with_row_index("place")
     starts, shingles = _shingles(distinct["plain"])
     pairs = _candidates(starts, shingles, similarity)
-    pairs = pairs[:, _similar(pairs, starts, shingles, similarity)]
+    pairs = pairs[:, _alike(pairs, distinct["plain"], starts, shingles, similarity)]
     joined = coo_array((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(len(distinct),) * 2)
     _, cluster = connected_components(joined, directed=False)
     place = plain.join(distinct, on="plain", how="left", maintain_order="left")["place"].to_numpy()
@@ -82,27 +83,32 @@ def _plain(texts: pl.Series) -> pl.Series:
     return lower.scatter(other, words.zip_with(words != "", composed))
 
 
-def _shingles(texts: pl.Series) -> tuple[Places, Hashes]:
-    """Return where each text's shingles begin, shape (texts + 1,), and all shingles: of each text a sorted set."""
+def _shingles(texts: pl.Series, *, paired: bool = True) -> tuple[Places, Hashes]:
+    """Return where each text's shingles begin, shape (texts + 1,), and all shingles: of each text a sorted set.
+
+    They are pairs of words or, not `paired`, the words.
+    """
     sizes = [np.zeros(1, np.int64)]
     found = [np.zeros(0, np.uint64)]
     for part in _parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE):
-        owned = _owned_shingles(texts[part])
+        owned = _owned_shingles(texts[part], paired=paired)
         sizes.append(np.bincount((owned >> HASH_BITS).astype(np.int64), minlength=part.stop - part.start))
         found.append(owned & HASH_MASK)
     return np.cumsum(np.concatenate(sizes)), np.concatenate(found)
 
 
-def _owned_shingles(texts: pl.Series) -> Hashes:
-    """Return the distinct word pairs of at most `AT_ONCE` texts: 16 bits for the text, 48 for the pair, sorted."""
+def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
+    """Return the distinct shingles of at most `AT_ONCE` texts: 16 bits for the text, 48 for the shingle, sorted."""
     data = np.frombuffer(" ".join(texts.to_list()).encode(), np.uint8)
     sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
     opens = np.cumsum(sizes + 1) - sizes - 1
     begins, ends = _words(data)
     owner = np.searchsorted(opens, begins, side="right") - 1
     words = _span_hashes(data, begins, ends)
-    together = np.flatnonzero(owner[1:] == owner[:-1])
     counts = np.bincount(owner, minlength=len(opens))
+    if not paired:
+        return _distinct((owner.astype(np.uint64) << HASH_BITS) | (words & HASH_MASK))
+    together = np.flatnonzero(owner[1:] == owner[:-1])
     alone, wordless = np.flatnonzero(counts[owner] == 1), np.flatnonzero(counts == 0)
     hashes = [
         _mixed(words[together] * PRIME + words[together + 1]),
@@ -205,18 +211,33 @@ def _minima(hashes: NDArray[np.uint32], starts: Places, flip: np.uint32, factor:
     return least
 
 
-def _similar(pairs: Places, starts: Places, shingles: Hashes, similarity: float) -> NDArray[np.bool_]:
-    """Say of each pair whether its Jaccard similarity is high enough for what it has in common."""
+def _alike(pairs: Places, texts: pl.Series, starts: Places, shingles: Hashes, similarity: float) -> NDArray[np.bool_]:
+    """Say of each pair whether its texts are near duplicates."""
+    jaccard, shared = _overlap(pairs, starts, shingles, similarity**2)
+    alike: NDArray[np.bool_] = jaccard >= similarity - ROUNDING
+    unsure = np.flatnonzero(~alike & (shared >= LONG))
+    if len(unsure):
+        places, inside = np.unique(pairs[:, unsure], return_inverse=True)
+        least = (1 + 3 * similarity) / 4
+        by_word, _ = _overlap(inside.reshape(2, -1), *_shingles(texts.gather(places), paired=False), least)
+        alike[unsure] = by_word >= least - ROUNDING
+    return alike
+
+
+def _overlap(
+    pairs: Places, starts: Places, shingles: Hashes, least: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return each pair's Jaccard similarity and its shared shingles; 0 and 0 where it is below `least`."""
     sizes = np.diff(starts)[pairs]
-    close = np.flatnonzero(sizes.min(axis=0) >= similarity**2 * sizes.max(axis=0))
-    answer = np.zeros(pairs.shape[1], bool)
+    close = np.flatnonzero(sizes.min(axis=0) >= least * sizes.max(axis=0) - ROUNDING)
+    jaccard, shared = np.zeros(pairs.shape[1]), np.zeros(pairs.shape[1], np.int64)
     for part in _parts(sizes[:, close].sum(axis=0), SHINGLES_AT_ONCE):
         chosen = close[part]
-        both = sizes[:, chosen].sum(axis=0)
-        shared = both - _union_sizes(pairs[:, chosen], starts, shingles)
-        enough = np.where(shared >= LONG, similarity**2, similarity)
-        answer[chosen] = shared >= enough * (both - shared) - 1e-9
-    return answer
+        union = _union_sizes(pairs[:, chosen], starts, shingles)
+        shared[chosen] = sizes[:, chosen].sum(axis=0) - union
+        jaccard[chosen] = shared[chosen] / union
+    below = jaccard < least - ROUNDING
+    return np.where(below, 0.0, jaccard), np.where(below, 0, shared)
 
 
 def _union_sizes(pairs: Places, starts: Places, shingles: Hashes) -> Places:

@@ -33,7 +33,7 @@ class Cascade(Record):
         """Return the cascade of the two `students`, of the plug-ins `kinds`; how sure is sure is chosen on `tune`.
 
         Raises:
-            UserError: they do not have the same labels, or one is no plug-in that is installed: a release could not name it.
+            UserError: they do not know the same labels, or a kind is not installed, so that no release could name it.
             NotEnoughData: `tune` holds no example.
         """
         from overproof.students.cascade_fit import combine

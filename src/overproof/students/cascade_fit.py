@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from overproof.core.errors import NotEnoughData, UserError
 from overproof.core.protocols import Student
@@ -47,16 +48,18 @@ def settle(first: Floats, then: Floats, exam: Half) -> tuple[float, float]:
     cost = np.cumsum((share * (_doubt(first, exam.targets) - _doubt(then, exam.targets)))[order])
     lost = np.cumsum((share * (_right(then, exam.targets) - _right(first, exam.targets)))[order])
     allowed = COST * float((share * _doubt(then, exam.targets)).sum())
-    last_of_equals = np.append(np.diff(sure[order]) < 0, True)  # noqa: FBT003 - numpy's append
+    last_of_equals = np.append(np.diff(sure[order]) < 0, True)
     good = np.flatnonzero(last_of_equals & (cost <= allowed) & (lost <= 1e-9))
     if not len(good):
         return NEVER, 0.0
     return float(sure[order[good[-1]]]), float(np.cumsum(share[order])[good[-1]])
 
 
-def _doubt(chances: Floats, targets: Floats) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray(-(targets * np.log(chances, dtype=np.float64)).sum(axis=1))
+def _doubt(chances: Floats, targets: Floats) -> NDArray[np.float64]:
+    likely: NDArray[np.float64] = (targets * np.log(chances.astype(np.float64))).sum(axis=1)
+    return -likely
 
 
-def _right(chances: Floats, targets: Floats) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return targets[np.arange(len(targets)), chances.argmax(axis=1)].astype(np.float64)
+def _right(chances: Floats, targets: Floats) -> NDArray[np.float64]:
+    right: NDArray[np.float64] = targets[np.arange(len(targets)), chances.argmax(axis=1)].astype(np.float64)
+    return right

@@ -152,8 +152,9 @@ def _squared(own: Floats) -> Floats:
 def centres(half: Half, rows: Floats) -> Floats:
     """Return the mean direction of each label's texts, shape (labels seen in train, width), rows of length 1."""
     found = Dense(rows).slope(half.targets * half.share[:, None])[:-1].T
-    length = np.sqrt((found.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-    return (found / np.maximum(length, 1e-12)).astype(np.float32)
+    length = np.sqrt((found**2).sum(axis=1, keepdims=True, dtype=np.float64))
+    centred: Floats = (found / np.maximum(length, 1e-12)).astype(np.float32)
+    return centred
 
 
 def _settled(

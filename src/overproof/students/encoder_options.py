@@ -21,6 +21,10 @@ class EncoderOptions(Record):
     """How many of its layers are kept, from the first. Fewer are faster, and know less. None: all."""
     fine_tune: bool = False
     """Whether its layers learn from the examples too, which needs the extra `train`, or only the head on top."""
+    epochs: Annotated[int, Meta(ge=1, le=100)] = 3
+    """How often fine-tuning goes over the examples; few examples are gone over more often, for 200 steps at least."""
+    learning_rate: Annotated[float, Meta(gt=0, le=0.01)] = 2e-4
+    """How far fine-tuning moves the layers at each step. Less is safer, and needs more epochs."""
     precision: Literal["auto", "int8", "fp32"] = "auto"
     """What it computes with. `auto`: 8 bits, unless tune shows that they lose something."""
     penalty: Annotated[float, Meta(ge=1e-7, lt=1)] | None = None

@@ -27,7 +27,7 @@ from overproof.models.encoders.tokens import tokenizer, valid
 from overproof.students import encoder_fit
 from overproof.students.dense import Dense
 from overproof.students.encoder_fit import Rows, Versions
-from overproof.students.fine_tune_job import CHECKPOINT, TUNED, Job, Lesson, Progress, lesson_bytes, place
+from overproof.students.fine_tune_job import TUNED, Job, Lesson, Progress, lesson_bytes, place
 from overproof.students.fitting import Matter, best, matter
 from overproof.students.softmax import Floats
 from overproof.students.workshops import encoder_folder
@@ -43,9 +43,25 @@ LEAST_STEPS = 200
 CHECKPOINT_S = 60.0
 """Seconds of training that a killed run may lose."""
 SAID, LAST_SAID = "stderr.txt", 2000
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TEMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "PYTHONPATH", "OMP_NUM_THREADS")
+KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "TEMP",
+    "SYSTEMROOT",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "OMP_NUM_THREADS",
+)
 """What the process that trains sees of the environment: no key of any teacher."""
-SET = {"OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+SET = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 """Threads that wait leave the core to others; nothing is fetched."""
 
 
@@ -82,19 +98,19 @@ def fit(
     job, lesson = _job(options, folder, given, seed, workshop)
     place(workshop.scratch, job, lesson)
     tuned = _trained(workshop)
-    key = digest(canonical(job), "tuned")
+    key = digest(canonical(job), (workshop.scratch / TUNED).read_bytes())
     return encoder_fit.student(options, given, Versions(key, _maker(folder, job, weights | tuned)), workshop)
 
 
-def _job(
-    options: EncoderOptions, folder: Path, given: Matter, seed: int, workshop: Workshop
-) -> tuple[Job, bytes]:
+def _job(options: EncoderOptions, folder: Path, given: Matter, seed: int, workshop: Workshop) -> tuple[Job, bytes]:
     """Return what the process is asked, and the lesson that goes with it."""
     info = store.read(folder)
     words = tokenizer(store.content(folder, info, store.TOKENIZER), info.tokens)
     texts, targets, share = given.train.texts, given.train.targets, given.train.share
     tokens = [np.array(words.encode(valid(text)).ids, dtype=np.int32) for text in texts]
-    data = lesson_bytes(Lesson(tokens, targets, share * np.float32(len(texts)), _start(options, folder, given, workshop)))
+    data = lesson_bytes(
+        Lesson(tokens, targets, share * np.float32(len(texts)), _start(options, folder, given, workshop))
+    )
     a_pass = -(-len(texts) // BATCH)
     job = Job(
         encoder=str(folder.resolve()),
@@ -143,12 +159,22 @@ def _trained(workshop: Workshop) -> dict[str, NDArray[np.floating]]:
 
 def _train(workshop: Workshop) -> None:
     """Run the process to its end, and never beyond our own."""
-    command = [sys.executable, "-P", "-m", "overproof.students.fine_tune_child", str(workshop.scratch), str(CHECKPOINT_S)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "overproof.students.fine_tune_child",
+        str(workshop.scratch),
+        str(CHECKPOINT_S),
+    ]
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     said = workshop.scratch / SAID
-    with said.open("wb") as errors, subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=kept | SET
-    ) as child:
+    with (
+        said.open("wb") as errors,
+        subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=kept | SET
+        ) as child,
+    ):
         try:
             assert child.stdout is not None  # it is a pipe
             for line in child.stdout:
