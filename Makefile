@@ -28,7 +28,7 @@ types: $(DEV)/installed
 check: lint types test
 
 bench: $(DEV)/installed
-	for each in cli road data students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
+	for each in cli road data groups students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
 
 $(MODELS)/minilm: $(DEMO)/installed
 	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof models add minilm

@@ -2,7 +2,7 @@
 
     python benchmarks/bench_groups.py [WORLDS]
 
-Each world is a log of 500 customers with wording of their own (`tests/customer_logs.py`), taken down the product's own
+Each world is a log of 400 customers with wording of their own (`tests/customer_logs.py`), taken down the product's own
 road: prompt set, linear student, threshold at alpha = 10 %, delta = 10 %. Deployed are customers that were never seen.
 A promise is broken where their error rate among the answered is above alpha; an honest procedure breaks it in more
 worlds than `limit` only once in a hundred runs of this benchmark.
@@ -20,8 +20,9 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from customer_logs import Customers, Outcome, deploy
 
-WORLDS = 200
-CUSTOMERS = 500
+WORLDS = 100
+CUSTOMERS = 400
+POPULATION = Customers(requests=24)
 ALPHA, DELTA = 0.10, 0.10
 WAYS: dict[str, tuple[str | None, bool]] = {
     "plain: units are near duplicates": (None, False),
@@ -47,7 +48,7 @@ def main() -> None:
     print(f"{'':42} {'broken':>11}  error mean / max  coverage  thresholds  units")
     for name, (group, per_request) in WAYS.items():
         found = [
-            deploy(Customers(), group, seed, n=CUSTOMERS, alpha=ALPHA, delta=DELTA, per_request=per_request)
+            deploy(POPULATION, group, seed, n=CUSTOMERS, alpha=ALPHA, delta=DELTA, per_request=per_request)
             for seed in range(worlds)
         ]
         print(line(name, found))

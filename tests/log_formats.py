@@ -67,9 +67,7 @@ CALLS = st.lists(
         system=st.just("") | WORDS,
         asked=WORDS,
         answer=WORDS,
-        at=st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(
-            lambda at: at.replace(microsecond=0, tzinfo=UTC)
-        ),  # noqa: DTZ001 - hypothesis wants naive bounds
+        at=st.integers(1_577_836_800, 1_893_456_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
         tokens=st.tuples(st.integers(0, 9999), st.integers(0, 9999)),
         finish=st.sampled_from(["stop", "length"]),
     ),

@@ -1,6 +1,7 @@
 """The rungs that read with an encoder, fitted on the small lessons with a tiny one.
 
-python rungs.py HOME SCRATCH KIND FOLDER fits one and saves it; python rungs.py FOLDER KIND prints what a saved one says.
+python rungs.py HOME SCRATCH KIND FOLDER fits one and saves it; python rungs.py FOLDER KIND prints what a saved one
+says.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from overproof.calibrate import shifts
-from overproof.calibrate.certify import Choice, Drawn, choose
-from overproof.calibrate.shifts import Tuned
+from overproof.calibrate.certify import Drawn, choose
+from overproof.calibrate.shifts import Fitted, Tuned
 from overproof.proof import binomial, thresholds
 from overproof.proof.confidence import logistic, shifted
 
@@ -26,14 +26,14 @@ def tuned(confidence: Floats, right: Mask, **member: Mask) -> Tuned:
     return Tuned(confidence, right, np.arange(len(right)), member)
 
 
-def fitted(evidence: Tuned, units: int = UNITS) -> dict[str, float]:
+def fitted(evidence: Tuned, units: int = UNITS) -> Fitted:
     inside = {name: round(units * float(mask.sum()) / max(len(mask), 1)) for name, mask in evidence.member.items()}
     return shifts.fit(evidence, {"all": units, **inside}, alpha=ALPHA, delta=DELTA)
 
 
 @dataclass(frozen=True)
 class World:
-    """Traffic of which each part has its share, its mean confidence and how much worse than that it does, in log-odds."""
+    """Traffic of which each part has its share, its mean confidence and how much worse it does, both in log-odds."""
 
     rest: tuple[float, float]
     slices: tuple[tuple[float, float, float], ...]
@@ -70,11 +70,22 @@ def play(world: World, worlds: int, seed: int, *, own: bool = True, units: int =
     found, false = Played(worlds), dict.fromkeys(truth[2], 0)
     for _ in range(worlds):
         confidence, rate, member = world.draw(rng, tune)
-        moves = fitted(tuned(confidence, rng.random(tune) >= rate, **member), units) if own else {}
-        choice = _choice(rng, world, _moved(confidence, member, moves), member, moves, units)
+        moves = fitted(tuned(confidence, rng.random(tune) >= rate, **member), units) if own else Fitted({}, {})
+        tune_after = _moved(confidence, member, moves.shifts)
+        by_slice = {name: tune_after[inside] for name, inside in member.items()}
+        choice = choose(
+            _drawn(rng, world, units, moves),
+            thresholds.grid_from_tune(tune_after, units, 200, 50, binomial.least_units(ALPHA, DELTA / 2)),
+            tune_after,
+            alpha=ALPHA,
+            delta=DELTA,
+            start_units=200,
+            tune_by_slice=by_slice,
+            starts=moves.starts,
+        )
         if choice.threshold is None:
             continue
-        served = _moved(truth[0], truth[2], moves) >= choice.threshold
+        served = _moved(truth[0], truth[2], moves.shifts) >= choice.threshold
         for name in choice.always_teacher:
             served &= ~truth[2][name]
         found.coverage += float(served.mean()) / worlds
@@ -87,15 +98,10 @@ def play(world: World, worlds: int, seed: int, *, own: bool = True, units: int =
     return found
 
 
-def _choice(
-    rng: np.random.Generator, world: World, tune: Floats, tuned_in: dict[str, Mask], moves: dict[str, float], units: int
-) -> Choice:
+def _drawn(rng: np.random.Generator, world: World, units: int, moves: Fitted) -> Drawn:
     confidence, rate, member = world.draw(rng, units)
     rows = {"all": np.arange(units), **{name: np.flatnonzero(inside) for name, inside in member.items()}}
-    drawn = Drawn(_moved(confidence, member, moves), rng.random(units) < rate, rows, member)
-    grid = thresholds.grid_from_tune(tune, units, 200, 50, binomial.least_units(ALPHA, DELTA / 2))
-    by_slice = {name: tune[inside] for name, inside in tuned_in.items()}
-    return choose(drawn, grid, tune, alpha=ALPHA, delta=DELTA, start_units=200, tune_by_slice=by_slice)
+    return Drawn(_moved(confidence, member, moves.shifts), rng.random(units) < rate, rows, member)
 
 
 def _moved(confidence: Floats, member: dict[str, Mask], moves: dict[str, float]) -> Floats:
@@ -110,7 +116,7 @@ def _moved(confidence: Floats, member: dict[str, Mask], moves: dict[str, float])
 
 def test_a_slice_like_the_rest_hardly_moves_and_a_worse_one_moves_down() -> None:
     confidence, rate, member = World((5, 0), ((0.3, 5, 0.0), (0.3, 5, 2.0))).draw(np.random.default_rng(0), 2000)
-    found = fitted(tuned(confidence, np.random.default_rng(1).random(2000) >= rate, **member), 4000)
+    found = fitted(tuned(confidence, np.random.default_rng(1).random(2000) >= rate, **member), 4000).shifts
 
     assert abs(found["slice-0"]) < 1
     assert found["slice-1"] < -1.5
@@ -120,7 +126,8 @@ def test_too_sure_everywhere_is_no_slices_own_fault() -> None:
     confidence, rate, member = World((5, 2), ((0.4, 5, 2.0),)).draw(np.random.default_rng(2), 4000)
 
     assert (
-        abs(fitted(tuned(confidence, np.random.default_rng(3).random(4000) >= rate, **member), 8000)["slice-0"]) < 0.4
+        abs(fitted(tuned(confidence, np.random.default_rng(3).random(4000) >= rate, **member), 8000).shifts["slice-0"])
+        < 0.4
     )
 
 
@@ -131,7 +138,7 @@ def test_few_examples_move_little(few: int, seed: int) -> None:
     confidence = rng.uniform(0.5, 0.99, 300)
     right, inside = rng.random(300) < confidence, np.arange(300) < few
     right[inside] = rng.random(few) < 0.5
-    found = fitted(tuned(confidence, right, rare=inside))
+    found = fitted(tuned(confidence, right, rare=inside)).shifts
 
     assert abs(found["rare"]) <= few
 
@@ -143,19 +150,24 @@ def test_shifts_are_finite_whatever_was_seen(seed: int, n: int, accuracy: float)
     confidence = rng.choice([0.0, 0.3, 1.0, rng.random()], n)
     found = fitted(tuned(confidence, rng.random(n) < accuracy, one=rng.random(n) < 0.5, none=np.zeros(n, dtype=bool)))
 
-    assert np.isfinite(list(found.values())).all()
-    assert found["none"] == 0.0
+    assert np.isfinite(list(found.shifts.values())).all()
+    assert found.shifts["none"] == 0.0
+    assert "none" not in found.starts
+    assert all(0 < share <= 1 for share in found.starts.values())
 
 
 def test_a_unit_asked_often_counts_once() -> None:
     rng = np.random.default_rng(4)
     confidence, right = rng.uniform(0.5, 1, 200), rng.random(200) < 0.8
     inside = np.arange(200) < 80
-    once = shifts.fit(tuned(confidence, right, s=inside), {"all": 800, "s": 320}, alpha=ALPHA, delta=DELTA)
+    units = {"all": 800, "s": 320}
+    once = shifts.fit(tuned(confidence, right, s=inside), units, alpha=ALPHA, delta=DELTA).shifts
     again = np.append(np.arange(200), np.full(500, 7))
     often = Tuned(confidence[again], right[again], again, {"s": inside[again]})
 
-    assert shifts.fit(often, {"all": 800, "s": 320}, alpha=ALPHA, delta=DELTA)["s"] == pytest.approx(once["s"])
+    found = shifts.fit(often, units, alpha=ALPHA, delta=DELTA).shifts
+
+    assert found["s"] == pytest.approx(once["s"])
 
 
 # --- what it buys and what it costs, in worlds whose truth is known -----------------------------------------------
@@ -201,6 +213,15 @@ def test_a_harder_slice_is_kept_at_a_threshold_of_its_own_and_more_is_answered()
     assert own.kept >= 80
     assert common.kept <= 35
     assert own.coverage > common.coverage + 0.08
+
+
+@pytest.mark.simulation
+def test_with_little_evidence_too() -> None:
+    """A third of 800 units: the sequence of tests starts where tune says that it will succeed."""
+    own, common = (play(HARDER, 100, seed=6, own=own) for own in (True, False))
+
+    assert own.kept >= 40
+    assert common.kept <= 15
 
 
 @pytest.mark.simulation

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from overproof.core import tables
 from overproof.core.errors import ReleaseCorrupt, UserError
+from overproof.core.protocols import Workshop
 from overproof.core.splits import Train, Tune
 from overproof.core.types import Calibration, Candidate, Confidence, Exchange, Message
 from overproof.logs.redact import redact_table
@@ -47,7 +48,9 @@ class Toy:
 class ToyKind:
     name = "toy"
 
-    def fit(self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int) -> Toy:
+    def fit(
+        self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int, workshop: Workshop | None = None
+    ) -> Toy:
         raise AssertionError("nothing is fitted here")
 
     def load(self, folder: Path) -> Toy:
@@ -305,9 +308,10 @@ HEAD = Confidence(
 )
 
 
-def holding(
-    shifts: dict[str, float], confidence: Confidence = Confidence(), left: tuple[str, ...] = ()
-) -> LoadedRelease:  # noqa: B008 - frozen
+PLAIN = Confidence()
+
+
+def holding(shifts: dict[str, float], confidence: Confidence = PLAIN, left: tuple[str, ...] = ()) -> LoadedRelease:
     calibration = replace(CANDIDATE.calibration, shifts=shifts, confidence=confidence, always_teacher=left)
     record = ReleaseRecord(name="t", kind="t", labels=LABELS, calibration=calibration, verdicts=(), lineage={})
     return LoadedRelease("id", record, b"", Toy(LABELS))

@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overproof.students.dense import ROWS, WEIGHTS, Dense, Head, product
+from overproof.students.dense import ROWS, WEIGHTS, Dense, Floats, Head, product
 from overproof.students.softmax import loss, minimise
 
 seeds = st.integers(0, 10_000)
 
 
-def rows(seed: int, texts: int = 7, width: int = 24) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def rows(seed: int, texts: int = 7, width: int = 24) -> Floats:
     """Return rows of length 1."""
     found = np.random.default_rng(seed).normal(size=(texts, width))
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    unit: Floats = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
-def weights(seed: int, width: int = 24, labels: int = 5) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def weights(seed: int, width: int = 24, labels: int = 5) -> Floats:
     return np.random.default_rng(seed + 1).normal(0, 30, size=(width, labels)).astype(np.float32)
 
 

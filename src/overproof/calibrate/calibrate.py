@@ -36,6 +36,7 @@ def calibrate(
     temperature: float = 1.0,
     confidence: Confidence | None = None,
     shifts: Mapping[str, float] | None = None,
+    starts: Mapping[str, float] | None = None,
     test_units: int | None = None,
     test_level: float | None = None,
 ) -> Calibration:
@@ -47,9 +48,10 @@ def calibrate(
     names critical slices that cannot be recognised before answering (those over `label`): all of them are certified, or
     nothing is. `tune_by_slice` are the confidences of `tune` in each critical slice: where a slice is harder than the
     rest, its sequence of tests must know, or it starts where too little is answered to prove anything. `shifts` are
-    log-odds by critical slice, fixed without this evidence (`calibrate.shifts`): everything here, the confidences of
-    `tune` handed in included, is about confidence after them. `confidence` says what it is, and is noted. `test_units`
-    and `test_level` say what the test to come will be: the threshold is then one that it is likely to prove again.
+    log-odds by critical slice, fixed without this evidence (`calibrate.shifts`, which finds `starts` too): everything
+    here, the confidences of `tune` handed in included, is about confidence after them. `confidence` says what it is,
+    and is noted. `test_units` and `test_level` say what the test to come will be: the threshold is then one that it is
+    likely to prove again.
 
     Raises:
         TypeError: `evidence` is not the calibrate split.
@@ -74,6 +76,7 @@ def calibrate(
         delta=delta,
         start_units=options.start_units,
         unroutable=frozenset(unroutable),
+        starts=starts,
         ahead=_ahead(test_units, test_level, len(drawn.rows["all"]), options),
         tune_by_slice={name: np.asarray(own, dtype=np.float64) for name, own in (tune_by_slice or {}).items()},
     )

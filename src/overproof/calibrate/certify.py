@@ -37,6 +37,9 @@ START, SLICE_START = 0.5, 0.8
 """Share of the units expected to be answered where the fixed sequence starts, if that is fewer than `start_units`: of
 all traffic, and of a critical slice. Slices are small and start leniently; from half, good ones were kept a third less
 often in simulation (300 worlds each, 800 units, slices of 12 to 15 %)."""
+EARLIER = 0.85
+"""Times the share of a slice that `tune` would have answered: where its sequence starts, if that is known. A harder
+slice is then kept about twice as often as from 0.8 of its units (100 worlds each, 800 units)."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class Certifier:
     left_out: frozenset[str] = frozenset()
     """Left out beforehand."""
     ahead: Ahead | None = None
+    starts: Mapping[str, float] = field(default_factory=dict)
+    """For critical slices of which that is known: share of units that `tune` would have answered."""
     _seen: dict[tuple[str, frozenset[str]], Mask] = field(default_factory=dict)
     _others: dict[str, frozenset[str]] = field(default_factory=dict)
     _counted: dict[tuple[str, frozenset[str]], tuple[Counts, Counts]] = field(default_factory=dict)
@@ -145,8 +150,13 @@ class Certifier:
         p = binomial.tail(errors, answered, self.alpha)
         units = len(self.drawn.rows[name])
         least = binomial.least_units(self.alpha, level / 2)
-        start = min(self.start_units, max(least, units * (START if name == "all" else SLICE_START)))
+        start = min(self.start_units, max(least, units * self._start(name)))
         return thresholds.certified(p, level, units * self.tune_share[name], start, least)
+
+    def _start(self, name: str) -> float:
+        if name == "all":
+            return START
+        return min(SLICE_START, EARLIER * self.starts[name]) if name in self.starts else SLICE_START
 
     def counts(self, name: str, excluded: frozenset[str]) -> tuple[Counts, Counts]:
         """Return answered units and errors among them at every threshold."""
@@ -213,6 +223,7 @@ def choose(
     start_units: int,
     unroutable: frozenset[str] = frozenset(),
     tune_by_slice: Mapping[str, Floats] | None = None,
+    starts: Mapping[str, float] | None = None,
     ahead: Ahead | None = None,
 ) -> Choice:
     """Return the certified threshold and exclusions that answer the most of all requests.
@@ -222,6 +233,7 @@ def choose(
     in `unroutable` cannot be left to the teacher, for no request shows that it is in it before it is answered: no
     threshold is chosen at which it is not certified. `tune_by_slice` are the confidences of `tune` in each slice, from
     which the place is taken where a slice's sequence starts; all of `tune` stands in where they are fewer than 20.
+    `starts` are the shares of their units that it would have answered there (`calibrate.shifts`), as far as known.
     With `ahead`, pairs that the test is unlikely to prove again are picked only if there is no better one.
     """
     critical = [name for name in drawn.rows if name != "all"]
@@ -233,7 +245,7 @@ def choose(
         name: _reach(own if name != "all" and len(own) >= ENOUGH else tune_confidence, grid)
         for name, own in tuned.items()
     }
-    certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small, ahead)
+    certifier = Certifier(drawn, grid, reach, alpha, delta, start_units, routable, small, ahead, starts or {})
     forced = tuple(name for name in critical if name in unroutable)
     pairs = list(certifier.options(forced)) if len(grid) else []
     coverage = [_answers(drawn, grid[t], out | small) for t, out in pairs]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,20 +47,38 @@ class Tuned:
     """For each critical slice that a router can recognise: which rows are in it."""
 
 
-def fit(tuned: Tuned, units: Mapping[str, int], *, alpha: float, delta: float) -> dict[str, float]:
-    """Return the shift of each slice of `tuned.member`; `units` are those of `calibrate`, in "all" and each slice."""
+class Fitted(NamedTuple):
+    """What `tune` says about each critical slice."""
+
+    shifts: dict[str, float]
+    """Log-odds to add to confidence."""
+    starts: dict[str, float]
+    """Share of the slice's units that is answered at the threshold it is worth most at; not there where unknown."""
+
+
+class Start(NamedTuple):
+    """A threshold, in log-odds, and the share of units that it answers."""
+
+    odds: float
+    share: float
+
+
+def fit(tuned: Tuned, units: Mapping[str, int], *, alpha: float, delta: float) -> Fitted:
+    """Return what is to be known of each slice of `tuned.member`; `units` are those of `calibrate`, "all" included."""
     everything = np.ones(len(tuned.right), dtype=bool)
     able = tuned.confidence > 0
     odds = log_odds(tuned.confidence)
     odds = odds + _gap(odds, tuned, able)  # what is wrong with confidence everywhere is no slice's own
     own = {name: _gap(odds, tuned, inside & able) for name, inside in tuned.member.items()}
     common = _best_start(odds + _lowest(own, tuned), tuned, everything, units["all"], alpha=alpha, delta=delta)
-    shifts = {}
+    found = Fitted({}, {})
     for name, inside in tuned.member.items():
         start = _best_start(odds + own[name], tuned, inside, units[name], alpha=alpha, delta=delta)
-        later = 0.0 if start is None or common is None else min(0.0, common - start)
-        shifts[name] = float(np.clip(own[name] + later, -FARTHEST, FARTHEST))
-    return shifts
+        later = 0.0 if start is None or common is None else min(0.0, common.odds - start.odds)
+        found.shifts[name] = float(np.clip(own[name] + later, -FARTHEST, FARTHEST))
+        if start is not None:
+            found.starts[name] = start.share
+    return found
 
 
 def _gap(odds: Floats, tuned: Tuned, rows: Mask) -> float:
@@ -83,8 +102,8 @@ def _lowest(shifts: Mapping[str, float], tuned: Tuned) -> Floats:
     return np.where(np.isinf(low), 0.0, low)
 
 
-def _best_start(odds: Floats, tuned: Tuned, rows: Mask, units: int, *, alpha: float, delta: float) -> float | None:
-    """Return the log-odds from which answering `rows` is worth most: units answered times the chance to certify them.
+def _best_start(odds: Floats, tuned: Tuned, rows: Mask, units: int, *, alpha: float, delta: float) -> Start | None:
+    """Return from where answering `rows` is worth most: units answered times the chance to certify them.
 
     Errors are those that `odds` themselves expect. None where `tune` holds too little of the slice, or nothing in it
     has a chance to be certified.
@@ -104,8 +123,8 @@ def _best_start(odds: Floats, tuned: Tuned, rows: Mask, units: int, *, alpha: fl
         * power.chance_to_prove_again(round(wrong[i]), max(1, round(answered[i])), alpha, PART * delta, n)
         for i in ends
     ]
-    best = int(np.argmax(worth))
-    return float(z[order][ends[best]]) if worth[best] > 0 else None
+    best = ends[int(np.argmax(worth))]
+    return Start(float(z[order][best]), float(answered[best]) / seen) if max(worth) > 0 else None
 
 
 def _weight(unit: NDArray[np.intp]) -> Floats:

@@ -186,7 +186,7 @@ class Demanding(Protocol):
     """A plug-in that needs more than the base install."""
 
     def check(self, encoders: Path) -> None:
-        """Raise a `UserError` for what it lacks here (an extra, an encoder in that folder), before anything is bought."""
+        """Raise a `UserError` for what it lacks (an extra, an encoder in that folder), before anything is bought."""
 
 
 @runtime_checkable

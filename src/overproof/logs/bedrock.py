@@ -143,11 +143,11 @@ def _model(row: Row) -> str:
 
 
 def _metadata(row: Row) -> dict[str, str]:
-    identity = row.get("identity")
+    identity = rows.mapping(row.get("identity"), "identity")
     named = {
         "operation": row.get("operation"),
         "region": row.get("region"),
-        "identity": identity.get("arn") if isinstance(identity, dict) else None,
+        "identity": identity.get("arn"),
     }
     return {key: text for key, value in named.items() if (text := rows.text(value))}
 

@@ -49,9 +49,6 @@ def exchange(row: Row, source: str) -> Exchange:
     metadata = rest | rows.strings(known.get("metadata"))
     if last.get("weight") is not None:
         metadata["weight"] = rows.text(last["weight"]) or ""
-    parameters = {key: row[key] for key in openai.PARAMETERS if row.get(key) is not None}
-    if isinstance(parameters.get("tools"), str):
-        parameters["tools"] = rows.unpacked(parameters["tools"])
     return Exchange(
         id=rows.text(known.get("id")) or source,
         source=source,
@@ -59,7 +56,7 @@ def exchange(row: Row, source: str) -> Exchange:
         model=rows.text(known.get("model")) or "",
         release=rows.text(known.get("release")) or rows.first("release", metadata),
         messages=turns.turns([_unweighted(each) for each in conversation[:-1]]),
-        parameters=rows.shallow(parameters),
+        parameters=openai.of_row(row),
         answer=answers.read(last).text,
         finish_reason=rows.text(known.get("finish_reason")),
         user=rows.text(known.get("user")),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 from overproof.core.types import Exchange, Record, SetAside
-from overproof.logs import jsonl, openai
+from overproof.logs import jsonl, openai, rows
 from overproof.logs.rows import Row
 
 
@@ -34,6 +34,8 @@ class FlywheelReader(Record):
 
 def _document(row: Row) -> Row:
     inner = row.get("_source")
+    if isinstance(inner, str):
+        inner = rows.unpacked(inner)
     if not isinstance(inner, dict):
         return row
     return {"id": row.get("_id"), **inner}

@@ -28,6 +28,8 @@ PARAMETERS = frozenset(
     }
 )
 """Fields that can, where the request's own are mixed with the row's."""
+WORDS = frozenset({"stop", "tool_choice", "reasoning_effort", "verbosity", "function_call"})
+"""Those whose value may be a word."""
 OWN = PARAMETERS | {*REQUEST, *RESPONSE, "messages", "method", "url", "object", "stream", "store"}
 
 
@@ -81,12 +83,18 @@ def exchange(row: Row, source: str) -> Exchange:
         conversation=rows.text(known.get("conversation")) or rows.first("conversation", metadata),
         metadata=metadata,
         gold=rows.text(known.get("gold")),
-        input_tokens=rows.count(rows.first("input_tokens", usage) or known.get("input_tokens")),
-        output_tokens=rows.count(rows.first("output_tokens", usage) or known.get("output_tokens")),
+        input_tokens=_tokens("input_tokens", usage, known),
+        output_tokens=_tokens("output_tokens", usage, known),
         cost_usd=rows.number(known.get("cost_usd", usage.get("cost"))),
         latency_ms=rows.latency_ms(known),
         logprob=None if failure else rows.logprob(response),
     )
+
+
+def _tokens(name: str, usage: Row, known: Row) -> int | None:
+    """Return a count of tokens, none of them included."""
+    said = rows.first(name, usage)
+    return rows.count(known.get(name) if said is None else said)
 
 
 def _fits(row: Row) -> bool:
@@ -103,7 +111,16 @@ def _request(row: Row) -> tuple[Row, dict[str, Any]]:
             return request, rows.shallow(found)
     if "messages" not in row:
         raise BadRow("no request")
-    return row, rows.shallow({key: row[key] for key in PARAMETERS if row.get(key) is not None})
+    return row, of_row(row)
+
+
+def of_row(row: Row) -> dict[str, Any]:
+    """Return the parameters that stand in the row itself, where a table may hold them as text."""
+    found = {key: row[key] for key in PARAMETERS if row.get(key) is not None}
+    for key, value in found.items():
+        if isinstance(value, str) and key not in WORDS:
+            found[key] = rows.unpacked(value)
+    return dict(rows.shallow(found))
 
 
 def _messages(request: Row) -> tuple[Message, ...]:

@@ -240,6 +240,9 @@ def error(value: object) -> str | None:
     """Return what went wrong as one text: the message of an error object, else all of it."""
     if not value:
         return None
+    if isinstance(value, str) and value.startswith("{"):
+        packed = unpacked(value)
+        value = packed if isinstance(packed, dict) and packed.get("message") else value
     if isinstance(value, dict):
         value = value.get("message") or value
     return text(value)
@@ -268,7 +271,8 @@ def _part(part: object) -> tuple[str | None, bool]:
     if not isinstance(part, dict):
         return None, False
     found = part.get("text")
-    if part.get("type", "text") not in _TEXT_PARTS or not isinstance(found, str):
+    kind = part.get("type", "text")
+    if not isinstance(kind, str) or kind not in _TEXT_PARTS or not isinstance(found, str):
         return None, False
     return found, all(value is None or key in ("type", "text") for key, value in part.items())
 

@@ -164,10 +164,9 @@ BROKEN = "\x00broken"
 
 
 def _span(raw: Row, about: Row, place: str) -> Span:
-    context = raw["context"] if _is(raw.get("context")) else {}
-    status = raw["status"] if _is(raw.get("status")) else {"status_code": raw.get("status_code", raw.get("status"))}
+    context, resource = _object(raw.get("context")), _object(raw.get("resource"))
+    status = _object(raw.get("status")) or {"status_code": raw.get("status_code", raw.get("status"))}
     events = raw.get("events")
-    resource = raw["resource"] if _is(raw.get("resource")) else {}
     found = Span(
         place,
         id=_first(raw, ("spanId", "span_id", "context.span_id"))
@@ -314,6 +313,13 @@ def _flatten(prefix: str, value: Row, into: Row, left: int) -> None:
 def _values(array: Row) -> list[Any]:
     found = array.get("values")
     return found if isinstance(found, list) else []
+
+
+def _object(value: object) -> Row:
+    """Return a JSON object that may have been logged as its text; {} for anything else."""
+    if isinstance(value, str):
+        value = rows.unpacked(value)
+    return value if isinstance(value, dict) else {}
 
 
 def _is(value: object) -> bool:

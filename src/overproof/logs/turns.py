@@ -67,7 +67,7 @@ def message(raw: object) -> tuple[Message, ...]:
         return (Message(role="user", content=raw),)
     if not isinstance(raw, dict):
         raise BadRow("a message that is not a JSON object")
-    if "role" not in raw and raw.get("type") in _CALL_TYPES | _RESULT_TYPES:  # an item of the Responses API
+    if "role" not in raw and _kind(raw) in _CALL_TYPES | _RESULT_TYPES:  # an item of the Responses API
         return _made("assistant", sort([raw]), {})
     role = raw.get("role", raw.get("type"))
     if not isinstance(role, str) or not role:
@@ -193,7 +193,7 @@ def _sort(part: object, turn: Turn) -> None:
     if not isinstance(part, dict):
         turn.others.append(part)
         return
-    kind = part.get("type")
+    kind = _kind(part)
     if isinstance(part.get("toolUse") or part.get("functionCall"), dict):
         turn.calls.append(tool_call(part.get("toolUse") or part["functionCall"]))
     elif isinstance(part.get("toolResult") or part.get("functionResponse"), dict):
@@ -210,7 +210,12 @@ def _sort(part: object, turn: Turn) -> None:
         turn.others.append(part)
 
 
-def _said(part: dict[str, Any], kind: object) -> str | None:
+def _kind(part: dict[str, Any]) -> str | None:
+    kind = part.get("type")
+    return kind if kind is None or isinstance(kind, str) else ""
+
+
+def _said(part: dict[str, Any], kind: str | None) -> str | None:
     """Return the text of a part that is one."""
     if kind is not None and kind not in _TEXT_TYPES:
         return None

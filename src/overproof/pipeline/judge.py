@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from overproof.calibrate.calibrate import calibrate
-from overproof.calibrate.shifts import Tuned, fit
+from overproof.calibrate.shifts import Fitted, Tuned, fit
 from overproof.contract import Contract
 from overproof.core.splits import Calibrate, Test
 from overproof.core.store import Making, write_json
@@ -100,8 +100,8 @@ def _calibrated(
     said = pl.read_parquet(folder / entrant.predictions)
     evidence = Calibrate(with_predicted(rows, said, contract))
     tune = _tuned(project, said)
-    shifts = _shifts(contract, tune, rows)
-    tune = tune.with_columns(shifted(tune, shifts))
+    own = _by_slice(contract, tune, rows)
+    tune = tune.with_columns(shifted(tune, own.shifts))
     to_come = ahead(project, family, promises)
     calibration = calibrate(
         evidence,
@@ -118,7 +118,8 @@ def _calibrated(
         seed=contract.prompts.seed,
         unroutable=_unroutable(contract),
         confidence=entrant.confidence,
-        shifts=shifts,
+        shifts=own.shifts,
+        starts=own.starts,
         test_units=len(to_come.units),
         test_level=to_come.level,
     )
@@ -143,11 +144,11 @@ def _tuned(project: Project, said: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(right=pl.when(pl.col("accepted").is_not_null()).then(same))
 
 
-def _shifts(contract: Contract, tune: pl.DataFrame, rows: pl.DataFrame) -> dict[str, float]:
+def _by_slice(contract: Contract, tune: pl.DataFrame, rows: pl.DataFrame) -> Fitted:
     """Return how far the threshold of each critical slice lies from the common one; of those a router can tell."""
     names = [name for name in contract.critical if name not in _unroutable(contract)]
     if not contract.calibrate.slice_thresholds or not names:
-        return {}
+        return Fitted({}, {})
     known = tune.filter(pl.col("right").is_not_null())
     member = {name: known["slices"].list.contains(name).to_numpy() for name in names}
     tuned = Tuned(

@@ -7,107 +7,48 @@ one place, `_worth`, after everything is decided.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
-from overproof.contract import Contract
-from overproof.core import tables
-from overproof.core.errors import BudgetTooSmall, NotEnoughData
-from overproof.core.protocols import Rule, Task
+from overproof.core.errors import NotEnoughData
 from overproof.core.store import Making, write_json
-from overproof.core.types import Completion, EndpointOptions, Kept, Sampling
-from overproof.filters import agreement, doubt, resample, second_pass, settle, sift, worth
+from overproof.core.types import EndpointOptions, Kept, Sampling
+from overproof.filters import agreement, doubt, resample, settle, sift, worth
 from overproof.filters.opinion import Opinion, opinion
 from overproof.models.budget import Purse, longest_answer
-from overproof.models.cached import Cached
 from overproof.models.prices import BYTES_PER_TOKEN, cost
 from overproof.pipeline import answers, asking, data
 from overproof.pipeline.plugged import rules_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
+from overproof.pipeline.resampling import STAGE, Arm, Sampled, Scene, costs_of, refuse_too_dear, sampled
 from overproof.teacher import answers as samples
-from overproof.teacher.answers import estimate, typical_output
-from overproof.teacher.ask import ask
+from overproof.teacher.answers import typical_output
 from overproof.teacher.ceiling import drawn
 
-STAGE = "filters"
 PENALTY = 1e-5
 """Of the student that doubts. Stiffer than one that is to answer: it must not learn the mistakes it looks for."""
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What every step needs."""
-
-    project: Project
-    prompts: pl.DataFrame
-    requests: pl.DataFrame
-    first: pl.DataFrame
-    """First answers, as a table of `Completion`."""
-    dealt: pl.DataFrame
-    task: Task
-    rules: Sequence[Rule]
-    purse: Purse
-    listen: Listener
-
-    @property
-    def contract(self) -> Contract:
-        """The project's contract."""
-        return self.project.contract
-
-    def judged(self, completions: pl.DataFrame) -> pl.DataFrame:
-        """Return `completions` with what they mean and the first objection to each."""
-        return sift.judge(self.prompts, self.dealt, completions, self.task, self.rules)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Prompts that are asked again, and why: those chosen to be learned from, or those drawn by chance to compare."""
-
-    opinion: Opinion
-    doubted: pl.DataFrame
-    """As from `doubt.doubted`."""
-    targets: pl.DataFrame
-    """As from `resample.targets`."""
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """An arm after the sampling and the second pass."""
-
-    judged: pl.DataFrame
-    again: pl.DataFrame
-    """Answers beyond the first, as a table of `Completion`."""
-    standing: pl.DataFrame
-    verdicts: pl.DataFrame
-    """`prompt_id`, `confirmed` (null: neither yes nor no) and `usd`."""
-
-    @property
-    def fates(self) -> pl.DataFrame:
-        """What becomes of each prompt."""
-        return settle.fates(self.standing, self.verdicts)
-
-
 def make_filters(project: Project, making: Making, listen: Listener) -> None:
     """Decide what of the training and tuning answers is learned from."""
-    scene = _scene(project, listen)
+    scene = scene_of(project, listen)
     judged = scene.judged(scene.first)
-    targeted, control = _targeted(scene, judged), _control(scene, judged)
-    _refuse_too_dear(scene, judged, (targeted, control))
-    chosen, by_chance = asyncio.run(_sampled(scene, judged, (targeted, control)))
+    suspects = targeted(scene, judged)
+    control = by_chance(scene, judged, scene.contract.sampling.control, f"{scene.contract.prompts.seed} control")
+    refuse_too_dear(scene, judged, (suspects, control))
+    chosen, drawn_ones = asyncio.run(sampled(scene, judged, (suspects, control)))
     fates = chosen.fates
     sifted = sift.sifted(scene.dealt, chosen.judged, fates, scene.rules)
     _refuse_one_label(sifted.examples)
-    found = _told(scene, targeted, chosen, tuple(_worth(scene, judged, chosen, control, by_chance)))
+    found = _told(scene, suspects, chosen, _worth(scene, judged, chosen, control, drawn_ones))
     sifted.examples.write_parquet(making.folder / "examples.parquet")
     sifted.rejections.write_parquet(making.folder / "rejections.parquet")
     chosen.again.write_parquet(making.folder / "again.parquet")
     settle.review(scene.dealt, chosen.standing, fates).write_parquet(making.folder / "review.parquet")
     write_json(making.folder / "funnel.json", sifted.funnel)
     write_json(making.folder / "sampling.json", found)
-    bought = pl.concat([answers.completions_bought(project), chosen.again, by_chance.again]).unique(
+    bought = pl.concat([answers.completions_bought(project), chosen.again, drawn_ones.again]).unique(
         ["prompt_id", "sample"], maintain_order=True
     )
     write_json(making.folder / "spending.json", samples.spending(bought, asking.spent(project)))
@@ -119,7 +60,8 @@ def make_filters(project: Project, making: Making, listen: Listener) -> None:
     }
 
 
-def _scene(project: Project, listen: Listener) -> Scene:
+def scene_of(project: Project, listen: Listener) -> Scene:
+    """Return what the stage works on."""
     contract = project.contract
     prompts, requests = data.prompts(project), data.requests(project)
     first = answers.for_learning(project)
@@ -137,7 +79,7 @@ def _scene(project: Project, listen: Listener) -> Scene:
     )
 
 
-def _targeted(scene: Scene, judged: pl.DataFrame) -> Arm:
+def targeted(scene: Scene, judged: pl.DataFrame) -> Arm:
     """Return what is doubted, and who may be asked again for it."""
     chosen = scene.contract.sampling
     thought = _opinion(scene, judged) if chosen.share > 0 else Opinion.none()
@@ -145,7 +87,7 @@ def _targeted(scene: Scene, judged: pl.DataFrame) -> Arm:
     targets = resample.targets(
         scene.dealt, doubted, hard=chosen.hard, critical=chosen.critical, slices=scene.contract.critical
     )
-    return Arm(thought, doubted, targets if _reachable(scene) else targets.clear())
+    return Arm(thought, doubted, targets if scene.reachable else targets.clear())
 
 
 def _opinion(scene: Scene, judged: pl.DataFrame) -> Opinion:
@@ -156,139 +98,22 @@ def _opinion(scene: Scene, judged: pl.DataFrame) -> Opinion:
     return opinion(Linear(penalty=PENALTY), learned, scene.dealt, scene.task.labels)
 
 
-def _control(scene: Scene, judged: pl.DataFrame) -> Arm:
-    """Return prompts drawn by chance, to be treated as doubtful ones are; no student has a say in them."""
+def by_chance(scene: Scene, judged: pl.DataFrame, count: int, seed: str) -> Arm:
+    """Return `count` prompts drawn by chance, to be treated as doubtful ones are; no student has a say in them."""
     chosen = scene.contract.sampling
     cap = chosen.hard if chosen.hard > 1 else chosen.critical
-    count = chosen.control if cap > 1 and _reachable(scene) else 0
-    names = drawn(scene.requests, count, f"{scene.contract.prompts.seed} control")
-    weighed = doubt.weigh(judged, Opinion.none())
+    names = drawn(scene.requests, count if cap > 1 and scene.reachable else 0, seed)
     targets = pl.DataFrame({"prompt_id": names, "cap": cap}, schema={"prompt_id": pl.String, "cap": pl.Int64})
+    weighed = doubt.weigh(judged, Opinion.none())
     return Arm(Opinion.none(), weighed.filter(pl.col("prompt_id").is_in(targets["prompt_id"].implode())), targets)
-
-
-def _reachable(scene: Scene) -> bool:
-    return scene.contract.teacher.base_url is not None
-
-
-# --- asking -----------------------------------------------------------------------------------------------------------
-
-
-def _open(scene: Scene, judged: pl.DataFrame, arm: Arm) -> pl.Series:
-    """Return the prompts of `arm` to be asked once more."""
-    counted = resample.progress(judged, arm.targets)
-    return agreement.open_votes(counted, verifier=scene.contract.verifier is not None)["prompt_id"]
-
-
-def _again(scene: Scene, names: pl.Series, held: pl.DataFrame) -> answers.Calls:
-    teacher, chosen = scene.contract.teacher, scene.contract.sampling
-    pairs = samples.once_more(names, held)
-    return samples.asks(pairs, scene.prompts, teacher.send_metadata, chosen.temperature)
-
-
-def _second_looks(scene: Scene, standing: pl.DataFrame) -> answers.Calls:
-    verifier = scene.contract.verifier
-    if verifier is None:
-        return ()
-    shown = standing.filter(pl.col("questionable"))
-    return second_pass.asks(shown, scene.prompts, verifier.instruction, verifier.parameters, verifier.send_metadata)
-
-
-def _refuse_too_dear(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> None:
-    """Say before the first answer is bought when not even the first round of asking and verifying could be paid."""
-    contract, project = scene.contract, scene.project
-    typical, dollars, count = typical_output(scene.requests), 0.0, 0
-    for options, calls in (
-        (contract.teacher, [call for arm in arms for call in _again(scene, _open(scene, judged, arm), scene.first)]),
-        (contract.verifier, [call for arm in arms for call in _second_looks(scene, _standing(judged, arm))]),
-    ):
-        if options is not None and calls:
-            kept = asking.kept(project, options)
-            new = [call for call in calls if kept.lookup(call[1]) is None]
-            dollars += estimate(new, asking.price_for(options), typical) if new else 0.0
-            count += len(new)
-    if count and scene.purse.spent + dollars > scene.purse.limit:
-        raise BudgetTooSmall(
-            scene.purse.spent + dollars,
-            scene.purse.limit,
-            f"asking again and verifying, {count} answers at the least (with what was spent before),",
-        )
-
-
-def _standing(judged: pl.DataFrame, arm: Arm) -> pl.DataFrame:
-    return settle.standing(doubt.weigh(judged, arm.opinion), arm.targets, arm.doubted)
-
-
-async def _sampled(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> tuple[Sampled, ...]:
-    """Ask again until every vote is settled or hopeless, then verify; one endpoint is open at a time."""
-    asked = [(judged, scene.first.clear()) for _ in arms]
-    if any(not _open(scene, judged, arm).is_empty() for arm in arms):
-        teacher = scene.contract.teacher
-        async with asking.opened(scene.project, teacher, scene.purse, f"the teacher {teacher.model!r}") as model:
-            asked = [await _settled(scene, model, judged, arm) for arm in arms]
-    standings = [_standing(table, arm) for (table, _), arm in zip(asked, arms, strict=True)]
-    verdicts = await _verified(scene, standings)
-    return tuple(
-        Sampled(table, again, standing, said)
-        for (table, again), standing, said in zip(asked, standings, verdicts, strict=True)
-    )
-
-
-async def _settled(scene: Scene, model: Cached, judged: pl.DataFrame, arm: Arm) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return all answers judged, and those that were asked for: each round asks every open vote once more."""
-    again = scene.first.clear()
-    while not (names := _open(scene, judged, arm)).is_empty():
-        calls = _again(scene, names, pl.concat([scene.first, again]))
-        got = tables.frame(await ask(model, calls, asking.heard(scene.listen, STAGE)), Completion)
-        asking.refuse_exhausted(scene.purse)
-        again, judged = pl.concat([again, got]), pl.concat([judged, scene.judged(got)])
-    return judged, again
-
-
-async def _verified(scene: Scene, standings: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Return what the verifier says of each standing's questionable answers."""
-    columns = {"prompt_id": pl.String, "confirmed": pl.Boolean, "usd": pl.Float64}
-    calls = [_second_looks(scene, standing) for standing in standings]
-    verifier = scene.contract.verifier
-    if verifier is None or not any(calls):
-        return [pl.DataFrame(schema=columns) for _ in standings]
-    found = []
-    async with asking.opened(scene.project, verifier, scene.purse, f"the verifier {verifier.model!r}") as model:
-        for each in calls:
-            said = tables.frame(await ask(model, each, asking.heard(scene.listen, STAGE)), Completion)
-            asking.refuse_exhausted(scene.purse)
-            confirmed = [second_pass.confirmed(text) for text in said["text"]]
-            table = said.select("prompt_id", usd=_dollars(scene, said, verifier))
-            found.append(table.with_columns(pl.Series("confirmed", confirmed, dtype=pl.Boolean)).select(list(columns)))
-    return found
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
 
 
-def _dollars(scene: Scene, said: pl.DataFrame, options: EndpointOptions) -> pl.Series:
-    """Return what answers cost at the model's prices, whoever paid and when; untold tokens are estimated."""
-    if said.is_empty():
-        return pl.Series(dtype=pl.Float64)
-    price = asking.price_for(options)
-    sent = scene.prompts.select(prompt_id="id", sent=pl.col("messages").str.len_bytes() / BYTES_PER_TOKEN)
-    rows = said.join(sent, on="prompt_id", how="left", maintain_order="left")
-    read = pl.coalesce("input_tokens", "sent").fill_null(0)
-    written = pl.coalesce("output_tokens", pl.col("text").str.len_bytes() / BYTES_PER_TOKEN).fill_null(0)
-    priced = (read * price.input + written * price.output) / 1_000_000
-    return rows.select(pl.when(pl.col("error").is_null()).then(priced).otherwise(0.0).alias("usd"))["usd"]
-
-
-def _costs(scene: Scene, sampled: Sampled) -> pl.DataFrame:
-    """Return `prompt_id`, `answers` beyond the first and `usd`, verification included."""
-    asked = sampled.again.select("prompt_id", answers=1, usd=_dollars(scene, sampled.again, scene.contract.teacher))
-    looked = sampled.verdicts.select("prompt_id", answers=0, usd="usd")
-    return pl.concat([asked, looked]).group_by("prompt_id", maintain_order=True).sum()
-
-
 def _told(scene: Scene, arm: Arm, sampled: Sampled, rows: tuple[Kept, ...]) -> Sampling:
     """Return what was done, in numbers."""
-    costs, fates = _costs(scene, sampled), sampled.fates
+    costs, fates = costs_of(scene, sampled), sampled.fates
     asked = sampled.again["prompt_id"].unique()
     reasons = arm.doubted["because"].value_counts(sort=True)
     return Sampling(
@@ -305,19 +130,19 @@ def _told(scene: Scene, arm: Arm, sampled: Sampled, rows: tuple[Kept, ...]) -> S
     )
 
 
-def _worth(scene: Scene, judged: pl.DataFrame, chosen: Sampled, control: Arm, by_chance: Sampled) -> tuple[Kept, ...]:
+def _worth(scene: Scene, judged: pl.DataFrame, chosen: Sampled, control: Arm, drawn_ones: Sampled) -> tuple[Kept, ...]:
     """Hold what each way left against gold; nothing is decided after this."""
     if scene.requests["gold"].null_count() == scene.requests.height:
         return ()
     first = agreement.ballots(judged).unique("prompt_id", keep="first", maintain_order=True)
-    free = _costs(scene, chosen).clear()
+    free = costs_of(scene, chosen).clear()
     ways = [
         worth.Way("first answer", first.select("prompt_id", "answer"), free),
-        worth.Way("targeted", _learned(chosen), _costs(scene, chosen)),
+        worth.Way("targeted", _learned(chosen), costs_of(scene, chosen)),
     ]
     if not control.targets.is_empty():
         among = control.targets["prompt_id"]
-        ways.append(worth.Way("random", _learned(by_chance), _costs(scene, by_chance), among))
+        ways.append(worth.Way("random", _learned(drawn_ones), costs_of(scene, drawn_ones), among))
     return tuple(worth.worth(scene.dealt, scene.requests, ways, [each.name for each in scene.contract.slices]))
 
 

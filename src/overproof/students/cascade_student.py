@@ -97,7 +97,8 @@ def load(folder: Path) -> CascadeStudent:
         UserError: a kind it is made of is not installed here.
     """
     saved, _ = unseal(folder, RECORD, Saved, _files(folder))
-    first, then = (kind(name).load(folder / part) for name, part in zip(saved.kinds, FOLDERS, strict=True))
+    kinds = [kind(name) for name in saved.kinds]  # both, before either reads a file
+    first, then = (each.load(folder / part) for each, part in zip(kinds, FOLDERS, strict=True))
     if first.labels != then.labels:
         raise ReleaseCorrupt(f"{folder}: its two students do not know the same labels")
     return CascadeStudent(first, then, saved.kinds, saved.threshold, saved.answered)

@@ -11,14 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save as tensors_to
 
 from overproof.core.types import Record
 from overproof.models.encoders import runtime
 from overproof.models.encoders.runtime import Encoder
 from overproof.students.chances import chances, top
 from overproof.students.dense import Floats, Head, product
-from overproof.students.sealed import Sealed, arrays, readable, seal, unseal
+from overproof.students.sealed import Sealed, arrays, pack, readable, seal, unseal
 from overproof.students.token_table import Table, TokenTable
 
 TENSORS, RECORD = "head.safetensors", "encoder-student.json"
@@ -118,8 +117,8 @@ class EncoderStudent:
 
     @cached_property
     def _tensors(self) -> bytes:
-        arrays = {"weights": self.head.weights, "bias": self.head.bias, "centres": self.centres}
-        return tensors_to({**arrays, **self.tokens._asdict()})
+        own = {"weights": self.head.weights, "bias": self.head.bias, "centres": self.centres}
+        return pack({**own, **self.tokens._asdict()})
 
 
 def load(folder: Path) -> EncoderStudent:

@@ -8,17 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from overproof.core.chance import canonical, digest
+from overproof.core.chance import digest
 from overproof.core.errors import MissingExtra, OverproofError
 from overproof.core.splits import Train, Tune
 from overproof.models.encoders import graph, store
@@ -71,19 +70,19 @@ class TrainingFailed(OverproofError):
     def __init__(self, code: int, said: str) -> None:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         super().__init__(
-            f"the process that fine-tunes {how}; another run goes on from its last checkpoint. "
-            f"The last it said: {said.strip() or 'nothing'}"
+            f"the process that fine-tunes {how} (another run goes on from its last checkpoint); "
+            f"the last it said: {said.strip() or 'nothing'}"
         )
 
 
-def fit(
+def fit(  # noqa: PLR0917 - it stands in for `EncoderKind.fit`
     options: EncoderOptions, train: Train, tune: Tune, labels: tuple[str, ...], seed: int, workshop: Workshop | None
 ) -> EncoderStudent:
     """Return the student of `options`; `EncoderKind.fit` says what is raised.
 
-    Training starts from the frozen encoder and the head fitted on it. What a killed run has learned is in the workshop's
-    scratch, and is gone on from. The same seed gives the same student on the same kind of processor and number of
-    threads.
+    Training starts from the frozen encoder and the head fitted on it. What a killed run has learned is in the
+    workshop's scratch, and is gone on from. The same seed gives the same student on the same kind of processor with the
+    same number of threads.
 
     Raises:
         TrainingFailed: the process that trains came to an untimely end.
@@ -93,13 +92,16 @@ def fit(
             raise MissingExtra("train", f"fine-tuning the student {options.name!r}")
     folder = encoder_folder(workshop, options.model, options.name)
     assert workshop is not None  # or the line above had raised
+    weights, config = store.arrays(folder, store.WEIGHTS), store.config(folder)  # whose digests are checked, early
     given = encoder_fit.shuffled(matter(train, tune, labels))
-    weights = store.arrays(folder, store.WEIGHTS)
     job, lesson = _job(options, folder, given, seed, workshop)
     place(workshop.scratch, job, lesson)
-    tuned = _trained(workshop)
-    key = digest(canonical(job), (workshop.scratch / TUNED).read_bytes())
-    return encoder_fit.student(options, given, Versions(key, _maker(folder, job, weights | tuned)), workshop)
+    tuned = workshop.scratch / TUNED
+    if not tuned.is_file():
+        _train(workshop)
+    drawn = graph.build(weights | load_file(tuned), config, pooling=job.pooling, layers=job.layers)
+    versions = Versions(digest(tuned.read_bytes()), _maker(folder, drawn))
+    return encoder_fit.student(options, given, versions, workshop)
 
 
 def _job(options: EncoderOptions, folder: Path, given: Matter, seed: int, workshop: Workshop) -> tuple[Job, bytes]:
@@ -138,23 +140,16 @@ def _start(options: EncoderOptions, folder: Path, given: Matter, workshop: Works
     return found.weights / np.float32(found.temperature)
 
 
-def _maker(folder: Path, job: Job, weights: Mapping[str, NDArray[np.floating]]) -> Callable[[Precision], Encoder]:
-    info, config = store.read(folder), store.config(folder)
+def _maker(folder: Path, drawn: bytes) -> Callable[[Precision], Encoder]:
+    """Return what makes the encoder whose graph is `drawn`, with all else of the one installed in `folder`."""
+    info = store.read(folder)
     words = store.content(folder, info, store.TOKENIZER)
 
     def make(precision: Precision) -> Encoder:
-        drawn = graph.build(weights, config, pooling=info.pooling, layers=job.layers)
         kept = graph.quantise(drawn) if precision == "int8" else drawn
         return Encoder(kept, words, tokens=info.tokens, name=info.name, precision=precision)
 
     return make
-
-
-def _trained(workshop: Workshop) -> dict[str, NDArray[np.floating]]:
-    """Return the weights that training changed, of the job in the workshop's scratch."""
-    if not (workshop.scratch / TUNED).is_file():
-        _train(workshop)
-    return load_file(workshop.scratch / TUNED)
 
 
 def _train(workshop: Workshop) -> None:

@@ -1,8 +1,8 @@
 """The process that fine-tunes: python -m overproof.students.fine_tune_child FOLDER SECONDS.
 
-It reads the job in FOLDER, prints a line of JSON as it gets on, keeps a checkpoint every so many SECONDS, and leaves the
-trained weights. It goes on from a checkpoint that it finds, and ends as soon as its standard input is closed: a parent
-that dies, in whatever way, leaves nothing running.
+It reads the job in FOLDER, prints a line of JSON as it gets on, keeps a checkpoint every so many SECONDS, and leaves
+the trained weights. It goes on from a checkpoint that it finds, and ends as soon as its standard input is closed: a
+parent that dies, in whatever way, leaves nothing running.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from safetensors.numpy import save as tensors_to
 from overproof.core.chance import digest
 from overproof.core.store import write
 from overproof.core.types import Record
+from overproof.models.encoders.shape import Pooling
 
 JOB, LESSON, CHECKPOINT, TUNED = "job.json", "lesson.safetensors", "checkpoint.safetensors", "tuned.safetensors"
 
@@ -27,7 +28,7 @@ class Job(Record):
     """Digest of those weights."""
     lesson: str
     """Digest of what is to be learned."""
-    pooling: str
+    pooling: Pooling
     layers: int
     epochs: int
     batch: int
@@ -53,12 +54,12 @@ class Lesson(NamedTuple):
     share: NDArray[np.float32]
     """Shape (examples,): what each example counts for, 1 on average."""
     head: NDArray[np.float32]
-    """Shape (width + 1, labels): what reads the labels off rows of length 1 before training; the last row is the bias."""
+    """Shape (width + 1, labels): what reads the labels off rows of length 1 at first; the last row is the bias."""
 
 
 def lesson_bytes(lesson: Lesson) -> bytes:
     """Return `lesson` as a safetensors file."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "tokens": np.concatenate(lesson.tokens, dtype=np.int32),
         "ends": np.cumsum([len(each) for each in lesson.tokens], dtype=np.int64),
         "targets": lesson.targets,

@@ -1,4 +1,4 @@
-"""The network that is fine-tuned: an encoder's first layers, pooled, below a linear head. Needs torch and transformers."""
+"""The network that is fine-tuned, in torch: an encoder's first layers, pooled, below a linear head."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from overproof.models.encoders.shape import Pooling
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -27,7 +29,7 @@ class Network:
 
     encoder: nn.Module
     head: nn.Linear
-    pooling: str
+    pooling: Pooling
     prefix: str
     """What stands before the names of the weights in the encoder's file."""
 
@@ -47,7 +49,7 @@ class Network:
         return encoder | {HEAD + name: each for name, each in self.head.named_parameters()}
 
 
-def open_network(folder: Path, pooling: str, layers: int, start: NDArray[np.float32]) -> Network:
+def open_network(folder: Path, pooling: Pooling, layers: int, start: NDArray[np.float32]) -> Network:
     """Return the network that begins as the encoder installed in `folder` below the head `start`, (width + 1, labels).
 
     Raises:
@@ -94,7 +96,7 @@ def padded(tokens: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDAr
     return ids, mask
 
 
-def pooled(hidden: Tensor, mask: Tensor, pooling: str) -> Tensor:
+def pooled(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     """Return one vector for each text, shape (texts, width): the mean of its tokens' vectors, or its first ("cls")."""
     if pooling == "cls":
         return hidden[:, 0]

@@ -25,6 +25,8 @@ POOL = 50
 """Batches whose texts are sorted by length together: little padding, and still other neighbours in every epoch."""
 AT_ONCE = 4096
 """Tokens that are computed together, padding counted: a few hundred megabytes."""
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What the optimiser remembers of each weight."""
 TRIES, WORTH = 3, 1.2
 """Steps timed for each number of threads; how much faster all cores must be than one to be worth occupying."""
 
@@ -55,11 +57,11 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, weight_decay=DECAY, fused=True)
 
     def run(self, every: float, keep: Callable[[], None], tell: Callable[[int, int], None]) -> None:
-        """Take the steps that are left; `keep` is called every so many seconds and at the end."""
+        """Take the steps that are left; `keep` is called every so many seconds, `tell` after each step."""
         kept = perf_counter()
         for rows in self._rest():
             self.step(rows)
-            if self.done == self.total or perf_counter() - kept >= every:
+            if perf_counter() - kept >= every:
                 keep()
                 kept = perf_counter()
             tell(self.done, self.total)
@@ -107,7 +109,7 @@ class Trainer:
             logits = self.network.logits([self.lesson.tokens[row] for row in rows])
         surprise = -(softened * logits.log_softmax(dim=1)).sum(dim=1)
         loss = (surprise * torch.from_numpy(self.lesson.share[rows])).sum() / of
-        loss.backward()  # type: ignore[no-untyped-call] # torch leaves it without types
+        loss.backward()
         return float(loss.detach())
 
     def find_pace(self) -> None:
@@ -156,9 +158,6 @@ class Trainer:
             about = file.metadata()
         self.done = int(about["done"])
         self._set(msgspec.json.decode(about["pace"], type=Pace))
-
-
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def batches(lengths: NDArray[np.int_], size: int, rng: np.random.Generator) -> list[NDArray[np.intp]]:

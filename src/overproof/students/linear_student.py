@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save as tensors_to
 
 from overproof.students.chances import chances, top
 from overproof.students.lexicon import Lexicon
-from overproof.students.sealed import Sealed, arrays, seal, unseal
+from overproof.students.sealed import Sealed, arrays, pack, seal, unseal
 from overproof.students.text import words
 
 Floats = NDArray[np.float32]
@@ -135,7 +134,7 @@ class LinearStudent:
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
-        tensors = tensors_to({"weights": self._weights, "scale": self._scale, "bias": self._bias})
+        tensors = pack({"weights": self._weights, "scale": self._scale, "bias": self._bias})
         vocabulary = Vocabulary(
             labels=self.labels,
             temperature=self._temperature,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
 from overproof.core.chance import digest
@@ -48,6 +49,13 @@ def unseal(folder: Path, name: str, kind: type[S], beside: Sequence[str]) -> tup
     if record.digest != _digest(record, files):
         raise ReleaseCorrupt(f"{folder}: {name} and {', '.join(beside)} are not the ones that were saved together")
     return record, files
+
+
+def pack(found: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return a safetensors file that holds the arrays `found`."""
+    from safetensors.numpy import save
+
+    return save({name: np.ascontiguousarray(each) for name, each in found.items()})  # it mixes up all others
 
 
 def arrays(where: Path, data: bytes, *names: str) -> list[NDArray[Any]]:

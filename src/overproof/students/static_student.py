@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save as tensors_to
 
 from overproof.students.chances import chances, top
-from overproof.students.sealed import Sealed, arrays, readable, seal, unseal
+from overproof.students.sealed import Sealed, arrays, pack, readable, seal, unseal
 from overproof.students.token_table import Floats, Table, TokenTable
 
 TENSORS, TOKENIZER, RECORD = "static.safetensors", "tokenizer.json", "static.json"
@@ -96,7 +95,7 @@ class StaticStudent:
 
     @cached_property
     def _files(self) -> dict[str, bytes]:
-        tensors = tensors_to({**self._rows.table._asdict(), "bias": self._bias, "seen": self._seen})
+        tensors = pack({**self._rows.table._asdict(), "bias": self._bias, "seen": self._seen})
         return {TENSORS: tensors, TOKENIZER: self._words, RECORD: seal(self._saved, [tensors, self._words])}
 
 
