@@ -2,10 +2,10 @@
 
 python benchmarks/bench_confidence.py [--data FOLDER] [--encoders FOLDER] [--splits 20]
 
-The test set is cut in halves at random, again and again; each half calibrates once and is judged by once. "refuted": how
-often the other half says, by an exact test at 5 %, that more than alpha of what is answered is wrong. That half knows no
-more of the truth than the first, and halves of one test set are no fresh worlds: the guarantee itself is measured in
-simulation (tests/calibrate). With --encoders (a folder of installed encoders) the static and the frozen student too.
+The test set is cut in halves at random, again and again; each half calibrates once and is judged by once. "refuted":
+how often the other half proves, by an exact test at 5 %, that more than alpha of what is answered is wrong. Halves of
+one test set are no fresh worlds: the guarantee itself is measured in simulation (tests/calibrate). With --encoders (a
+folder of installed encoders) the static and the frozen student too.
 """
 
 from __future__ import annotations

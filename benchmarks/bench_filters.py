@@ -5,8 +5,8 @@ python benchmarks/bench_filters.py [--quick] [--data FOLDER]
 **Help desk**: the demo's own road up to its filters, with recorded answers and verdicts over real HTTP: how many labels
 are kept and right, for how much, by slice, beside prompts drawn by chance and treated the same.
 
-**Banking77**: a teacher that is wrong in 10 % of its answers, each time with a label that a model confuses the right one
-with (drawn from that label's row of the out-of-fold confusion table of a linear student on clean labels). Linear
+**Banking77**: a teacher that is wrong in 10 % of its answers, each time with a label that a model confuses the right
+one with (drawn from that label's row of the out-of-fold confusion table of a linear student on clean labels). Linear
 students learn from all of it, or from what the filters leave when nothing can be bought; accuracy on the test set
 against gold, paired by seed, and the same on clean labels. Each seed draws nine tenths of train and its own noise.
 """
@@ -52,11 +52,11 @@ from overproof.pipeline.stages import STAGES  # noqa: E402
 from overproof.students.linear import Linear  # noqa: E402
 
 ENDPOINT = 'base_url = "replay:helpdesk"\nsend_metadata = ["ticket"]\n'
-CONTRACT = f"""
+CONTRACT = """
 [sampling]
 hard = 5
 share = 0.25
-{{verifier}}
+{verifier}
 [budget]
 usd = 20
 """
@@ -72,7 +72,8 @@ def helpdesk(seeds: int) -> None:
     """Print what each way of sampling leaves of the help desk's labels."""
     print("Help desk, triage: labels kept of the train and tune prompts, and how many of those kept are right")
     print(
-        f"{'':44}{'kept':>8}{'right':>8}  {'95 %':15}{'asked again':>12}{'answers':>9}{'verified':>9}{'$':>8}{'$/mistake':>11}"
+        f"{'':44}{'kept':>8}{'right':>8}  {'95 %':15}{'asked again':>12}{'answers':>9}{'verified':>9}{'$':>8}"
+        f"{'$/mistake':>11}"
     )
     with tempfile.TemporaryDirectory() as place:
         for title, verifier in (("", ""), (" and verified", VERIFIER)):
@@ -116,15 +117,13 @@ def _compare(project: Project, title: str, seeds: int, *, by_slice: bool) -> Non
         print(f"{'':4}(doubting took {doubting:.1f} s of processor time)")
     _print(f"doubted ones asked again{title}", rows[2][0], done[1].again.height, done[1].verdicts.height)
     chance = [row[0] for row in rows[3:]]
-    _print(f"as many drawn by chance{title}, mean", _mean(chance), done[2].again.height, done[2].verdicts.height)
+    _print(f"as many drawn by chance{title}, median", _middle(chance), done[2].again.height, done[2].verdicts.height)
     right = [row.right / row.kept for row in chance]
     print(f"{'':4}({seeds} draws: {min(right):.4f} to {max(right):.4f})")
     if by_slice:
-        for i, name in enumerate(dict.fromkeys(("all", *slices))):
-            if i and i < len(rows[2]):
-                _print(f"  {rows[2][i].slice}: first answers", rows[0][i])
-                _print(f"  {rows[2][i].slice}: asked again and verified", rows[2][i])
-            del name
+        for plain, again in zip(rows[0][1:], rows[2][1:], strict=True):
+            _print(f"  {plain.slice}: first answers", plain)
+            _print(f"  {plain.slice}: asked again and verified", again)
         _calibration(scene.requests, judged, suspects)
 
 
@@ -132,14 +131,13 @@ def _free() -> pl.DataFrame:
     return pl.DataFrame(schema={"prompt_id": pl.String, "answers": pl.Int64, "usd": pl.Float64})
 
 
-def _mean(rows: Sequence[Kept]) -> Kept:
-    """Return one row of the sums over draws, each by its mean."""
-    middle = sorted(rows, key=lambda row: row.right / row.kept)[len(rows) // 2]
-    return middle
+def _middle(rows: Sequence[Kept]) -> Kept:
+    """Return the row whose share of right labels is the median."""
+    return sorted(rows, key=lambda row: row.right / row.kept)[len(rows) // 2]
 
 
 def _print(title: str, row: Kept, answers: int = 0, verified: int = 0) -> None:
-    removed = (row.prompts - row.right_before) - (row.kept - row.right) - (row.prompts - row.kept) * 0
+    removed = (row.prompts - row.right_before) - (row.kept - row.right)
     price = f"{row.usd / removed:.4f}" if row.usd and removed > 0 else ""
     print(
         f"{title:44}{row.kept / row.prompts:8.1%}{row.right / row.kept:8.4f}  {row.lower:.4f}-{row.upper:.4f}  "
@@ -184,11 +182,10 @@ def banking(data: Path, seeds: int, *, quick: bool) -> None:
     for rate in (NOISE, 0.0):
         print(f"\nBanking77, {rate:.0%} of the teacher's answers wrong: accuracy on the test set against gold")
         print(
-            f"{'seed':>6}{'all':>9}{'filtered':>10}{'difference':>12}{'left out':>10}{'of them wrong':>15}{'of the wrong':>14}"
+            f"{'seed':>6}{'all':>9}{'filtered':>10}{'difference':>12}{'left out':>10}{'of them wrong':>15}"
+            f"{'of the wrong':>14}"
         )
-        pairs = []
-        for seed in range(seeds):
-            pairs.append(_pair(bank, confusion, rate, seed, quick=quick))
+        pairs = [_pair(bank, confusion, rate, seed, quick=quick) for seed in range(seeds)]
         differences = np.array([after - before for before, after in pairs])
         print(
             f"{'mean':>6}{np.mean([a for a, _ in pairs]):9.4f}{np.mean([b for _, b in pairs]):10.4f}"
@@ -274,7 +271,7 @@ def _tests(differences: NDArray[np.float64]) -> None:
         wins = better if sign > 0 else worse
         signs = binomtest(wins, better + worse, 0.5, alternative="greater").pvalue if better + worse else 1.0
         print(
-            f"  students are {title} with the filters in {wins} of {len(differences)} seeds: sign test p = {signs:.4f}, "
+            f"  {title} with the filters in {wins} of {len(differences)} seeds: sign test p = {signs:.4f}, "
             f"Wilcoxon's signed ranks p = {_signed_ranks(sign * differences):.4f}"
         )
 

@@ -155,7 +155,7 @@ def test_a_call_is_the_same_whatever_kind_of_file_it_stands_in(form: str, kind: 
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(calls=CALLS)
 def test_nothing_is_lost_between_writing_a_format_and_reading_it(
     name: str, calls: list[Call], tmp_path_factory: pytest.TempPathFactory
@@ -278,7 +278,7 @@ def _samples(form: str) -> dict[str, Rows]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@settings(max_examples=40)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
 def test_no_file_crashes_a_reader_and_no_row_is_lost(
     form: str, seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -307,7 +307,7 @@ def test_no_file_crashes_a_reader_and_no_row_is_lost(
 def test_ten_megabytes_on_a_line_are_read_or_set_aside(form: str, tmp_path: Path) -> None:
     reader = "otel" if form in ("otel_events", "openllmetry") else form
     huge = "a" * (10 * 2**20)
-    for name, rows in _samples(form).items():
+    for name, rows in [*_samples(form).items()][:1]:
         first = json.dumps(rows[0])
         place = max(first.rfind('"Wh'), first.rfind('"content": "'))
         long = first.replace("Where", huge, 1) if "Where" in first else first[:place] + f'"{huge}' + first[place + 1 :]
@@ -326,7 +326,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(rows=st.lists(ANY_JSON, max_size=4))
 def test_any_json_is_kept_or_set_aside(rows: list[Any]) -> None:
     for reader in detect.readers().values():
@@ -335,7 +335,7 @@ def test_any_json_is_kept_or_set_aside(rows: list[Any]) -> None:
         assert len(list(reader.read(stream, "log"))) == len(rows)
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", ["openai", "otel"])
 def test_a_line_without_end_is_not_held(reader: str) -> None:
     class Endless(io.RawIOBase):
         left = 3 * 2**26

@@ -71,6 +71,16 @@ def test_of_the_proven_the_cheapest_ships() -> None:
     assert "cheapest of 2 proven" in decision.reason
 
 
+def test_of_those_that_cost_about_the_same_the_smallest_ships() -> None:
+    large, small = candidate("large", 1.0, size_bytes=90_000_000), candidate("small", 1.005, size_bytes=400_000)
+    tiny = candidate("tiny", 1.05, size_bytes=1_000)
+
+    decision = settle((), (large, small, tiny), PERMIT)
+
+    assert decision.winner == "small"
+    assert "the smallest of those that cost least, of 3 proven" in decision.reason
+
+
 def test_a_proven_baseline_goes_before_every_student() -> None:
     assert settle([candidate("cache", 3.0)], [candidate("student", 1.0)], PERMIT).outcome == "baseline"
 

@@ -104,6 +104,7 @@ def test_nobody_is_outgrown_by_chance_or_by_a_student_of_about_its_size(
     assert found is None or (
         (found.larger.size_bytes or 0) >= 2 * (found.smaller.size_bytes or 0)
         and found.of_larger.upper < found.of_smaller.value
+        and found.of_smaller.lower > found.of_larger.value
     )
 
 

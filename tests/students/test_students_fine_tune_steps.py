@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny_encoder
+from lessons import TAUGHT
 from overproof.core.chance import digest
 from overproof.models.encoders import graph
 from overproof.models.encoders.runtime import Encoder
+from overproof.models.encoders.shape import Pooling
+from overproof.models.encoders.tokens import tokenizer
+from overproof.students import fine_tune_steps
 from overproof.students.fine_tune_job import CHECKPOINT, JOB, LESSON, TUNED, Job, Lesson, lesson_bytes, place, read
-from overproof.students.fine_tune_network import padded, prefix_of
-from overproof.students.fine_tune_steps import AT_ONCE, Pace, batches, parts, schedule
+from overproof.students.fine_tune_network import open_network, padded, prefix_of
+from overproof.students.fine_tune_steps import AT_ONCE, Pace, Trainer, batches, parts, schedule
+
+Make = Callable[[Job, Lesson], Trainer]
 
 lengths = st.lists(st.integers(1, 512), min_size=1, max_size=300).map(np.array)
 
@@ -30,10 +36,10 @@ def lesson(count: int = 40, labels: int = 3, seed: int = 0) -> Lesson:
     return Lesson(tokens, targets, np.ones(count, np.float32), start)
 
 
-def job(taught: Lesson, encoder: Path = Path("nowhere"), **changed: Any) -> Job:
+def job(taught: Lesson, **changed: Any) -> Job:  # noqa: ANN401 - any field
     return Job(
         **{
-            "encoder": str(encoder),
+            "encoder": "nowhere",
             "weights": "of the encoder",
             "lesson": digest(lesson_bytes(taught)),
             "pooling": "mean",
@@ -142,12 +148,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trainer(encoder: Path) -> Callable[[Job, Lesson], Any]:
+def trainer(encoder: Path) -> Iterator[Make]:
     """Make trainers of one thread in single precision, which is as exact on any processor."""
     import torch
-
-    from overproof.students.fine_tune_network import open_network
-    from overproof.students.fine_tune_steps import Trainer
 
     def make(asked: Job, taught: Lesson) -> Trainer:
         made = Trainer(asked, taught, open_network(encoder, asked.pooling, asked.layers, taught.head))
@@ -162,30 +165,25 @@ def trainer(encoder: Path) -> Callable[[Job, Lesson], Any]:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_what_is_trained_is_what_will_be_served(encoder: Path, layers: int, pooling: Any) -> None:
-    """torch and the drawn graph read a batch of texts alike, padding and all."""
+def test_what_is_trained_is_what_will_be_served(encoder: Path, layers: int, pooling: Pooling) -> None:
+    """torch and the drawn graph read texts alike, torch all at once with padding, the graph each by itself."""
     import torch
 
-    from overproof.students.fine_tune_network import LENGTH, open_network
-
-    taught = lesson()
-    network = open_network(encoder, pooling, layers, taught.head)
+    texts = [text for text, _ in TAUGHT]
+    head = lesson().head
+    network = open_network(encoder, pooling, layers, head)
     network.encoder.eval()
     drawn = graph.build(tiny_encoder.weights(), tiny_encoder.config(), pooling=pooling, layers=layers)
     served = Encoder(drawn, tiny_encoder.tokenizer().encode(), tokens=tiny_encoder.TOKENS)
-    ids = [np.array([each]) for each in taught.tokens]
-    rows = np.concatenate([served._session.run(["embedding"], {"input_ids": i.astype(np.int64), "attention_mask": np.ones_like(i, dtype=np.int64)})[0] for i in ids])
+    words = tokenizer(served.tokenizer_json, served.tokens)
 
     with torch.inference_mode():
-        said = network.logits(taught.tokens).numpy()
+        said = network.logits([np.array(words.encode(text).ids, dtype=np.int32) for text in texts]).numpy()
 
-    assert np.abs(said - (rows @ taught.head[:-1] + taught.head[-1])).max() < 1e-4
-    assert LENGTH > 1
+    assert np.allclose(said, served.embed(texts) @ head[:-1] + head[-1], atol=1e-4)
 
 
 def test_word_embeddings_are_not_trained(encoder: Path) -> None:
-    from overproof.students.fine_tune_network import open_network
-
     names = set(open_network(encoder, "mean", 1, lesson().head).trained())
 
     assert "embeddings.word_embeddings.weight" not in names
@@ -193,9 +191,7 @@ def test_word_embeddings_are_not_trained(encoder: Path) -> None:
     assert not any(name.startswith("encoder.layer.1.") for name in names)
 
 
-def test_training_taken_up_again_ends_with_the_same_weights(
-    trainer: Callable[[Job, Lesson], Any], tmp_path: Path
-) -> None:
+def test_training_taken_up_again_ends_with_the_same_weights(trainer: Make, tmp_path: Path) -> None:
     taught = lesson()
     undisturbed, first, second = (trainer(job(taught), taught) for _ in range(3))
     undisturbed.run(1e9, lambda: None, lambda done, total: None)
@@ -211,11 +207,7 @@ def test_training_taken_up_again_ends_with_the_same_weights(
     assert all((each == second.trained[name]).all() for name, each in undisturbed.trained.items())
 
 
-def test_a_batch_in_parts_teaches_what_it_teaches_whole(
-    trainer: Callable[[Job, Lesson], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from overproof.students import fine_tune_steps
-
+def test_a_batch_in_parts_teaches_what_it_teaches_whole(trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     taught = lesson(count=16)
     whole, parted = (trainer(job(taught, batch=16), taught) for _ in range(2))
     for each in (whole, parted):
@@ -229,7 +221,7 @@ def test_a_batch_in_parts_teaches_what_it_teaches_whole(
             assert np.allclose(each.grad, parted.trained[name].grad, atol=1e-5), name
 
 
-def test_a_rate_that_is_too_high_is_said(trainer: Callable[[Job, Lesson], Any]) -> None:
+def test_a_rate_that_is_too_high_is_said(trainer: Make) -> None:
     taught = lesson()._replace(share=np.full(40, np.inf, np.float32))
     made = trainer(job(taught), taught)
 
@@ -237,7 +229,7 @@ def test_a_rate_that_is_too_high_is_said(trainer: Callable[[Job, Lesson], Any]) 
         made.run(1e9, lambda: None, lambda done, total: None)
 
 
-def test_a_text_counts_by_its_share(trainer: Callable[[Job, Lesson], Any]) -> None:
+def test_a_text_counts_by_its_share(trainer: Make) -> None:
     taught = lesson(count=8)
     muted = taught._replace(share=np.zeros(8, np.float32))
 

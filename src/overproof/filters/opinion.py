@@ -7,14 +7,13 @@ answer k, ε the teacher's rate of mistakes and c(k → y) how a mistake about a
 
     chance that y is wrong  =  ε Σ q(k) c(k → y)  /  (ε Σ q(k) c(k → y) + (1 - ε) q(y)),     k ≠ y.
 
-ε is how often teacher and student differ where the student is surest, in the surer half: there nearly all of the
-difference is the teacher's. It is what keeps the whole honest: a teacher that a student never contradicts when it is
-sure is not doubted for what the student cannot do. c is the expected table of confusions: every example that was
+ε is how often teacher and student differ where the student is surest, on a fifth of the examples: there nearly all of
+the difference is the teacher's. It is what keeps the whole honest: a teacher that a student does not contradict when it
+is sure is not doubted for what the student cannot do. c is the expected table of confusions: every example that was
 answered y counts q(k) for k.
 
-q is the chance of what the teacher *says*, mistakes included; taken for the truth's, as here, it errs on the careful side.
-Measured on the help desk and on planted mistakes (`make bench-filters`), answers with a chance of about 0.8 are wrong 0.8 to
-0.9 of the time, those with 0.15 in 0.16 to 0.23.
+q is the chance of what the teacher *says*, mistakes included. Taken for the truth's, as here, it errs on the careful
+side: more answers are wrong than the chance says, seldom fewer (`make bench-filters` prints the table).
 
 Folds are dealt by a hash of the **unit**: a near copy of an example would vouch for its own mistake.
 """
@@ -40,6 +39,8 @@ Floats = NDArray[np.float64]
 FOLDS: Final = 5
 TUNED: Final = 0.1
 """Share of the other folds' units that a fold's student is tuned on."""
+SUREST: Final = 0.2
+"""Share of the examples, the ones the student is surest of, on which the teacher's rate of mistakes is counted."""
 LEAST_SEEN: Final = 5
 """Examples of an answer that the other folds must hold before their student may speak against it."""
 
@@ -129,7 +130,7 @@ def chance_wrong(believed: Floats, at: NDArray[np.intp], said: NDArray[np.intp])
     """
     shown = believed[at]
     best = shown.argmax(axis=1)
-    surest = np.argsort(-shown.max(axis=1), kind="stable")[: max(1, len(at) // 2)]
+    surest = np.argsort(-shown.max(axis=1), kind="stable")[: max(1, round(SUREST * len(at)))]
     mistakes = float((best[surest] != said[surest]).mean())
     labels = believed.shape[1]
     falls = np.zeros((labels, labels))

@@ -11,6 +11,9 @@ from overproof.release.ledger import Permit
 LONG_WAIT = 730.0
 """Days after which a wait is no plan."""
 
+ALIKE = 0.01
+"""Costs that lie no further apart than this share are the same: latencies, and so costs, are measured anew each time."""
+
 NEEDED = frozenset({("risk", "all"), ("saving", "all")})
 """Conditions without which nothing ships, whatever the contract says."""
 
@@ -32,8 +35,7 @@ def settle(
         reason = f"{baseline.name} keeps every promise without a student; {_money(baseline)}"
         return Decision(outcome="baseline", winner=baseline.name, reason=reason, level=permit.level)
     if student is not None:
-        proven = sum(ships(each) for each in students)
-        rank = "the only one proven" if proven == 1 else f"the cheapest of {proven} proven"
+        rank = _rank(student, [each for each in students if ships(each)])
         reason = f"{student.name} keeps every promise, {rank}; {_money(student)}"
         return Decision(outcome="released", winner=student.name, reason=reason, level=permit.level)
     return Decision(outcome="not_proven", reason=_missing([*students, *baselines]), level=permit.level)
@@ -52,8 +54,22 @@ def ships(candidate: Candidate) -> bool:
 
 
 def _cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
-    priced = [(each.economics.blended_per_1k, each.name, each) for each in candidates if each.economics is not None]
-    return min(priced, key=lambda row: row[:2])[2] if priced else None
+    """Return the candidate with the lowest blended cost; of those that cost about the same, the smallest."""
+    priced = [(each.economics.blended_per_1k, each) for each in candidates if each.economics is not None]
+    if not priced:
+        return None
+    enough = min(cost for cost, _ in priced) * (1 + ALIKE)
+    alike = [(each.size_bytes or 0, cost, each.name, each) for cost, each in priced if cost <= enough]
+    return min(alike, key=lambda row: row[:3])[3]
+
+
+def _rank(student: Candidate, proven: Sequence[Candidate]) -> str:
+    if len(proven) == 1:
+        return "the only one proven"
+    costs = [each.economics.blended_per_1k for each in proven if each.economics is not None]
+    if student.economics is not None and student.economics.blended_per_1k > min(costs):
+        return f"the smallest of those that cost least, of {len(proven)} proven"
+    return f"the cheapest of {len(proven)} proven"
 
 
 def _money(candidate: Candidate) -> str:

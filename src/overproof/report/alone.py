@@ -202,7 +202,7 @@ class Outgrown(Record):
 def outgrown(story: Story) -> Outgrown | None:
     """Return where a student of at least twice the size is worse alone, the widest gap of all; None where none is.
 
-    Only slices where the larger one's whole interval lies below the smaller one's value count. This describes: it is no
+    Only slices where each one's whole interval lies on its side of the other's value count. This describes: it is no
     verdict.
     """
     pairs = [
@@ -216,7 +216,9 @@ def outgrown(story: Story) -> Outgrown | None:
         for row in larger.slices
         for other in [find_slice(smaller, row.slice)]
         if other is not None and row.student is not None and other.student is not None
-        if row.student.units >= LEAST_UNITS and row.student.upper < other.student.value
+        if row.student.units >= LEAST_UNITS
+        and row.student.upper < other.student.value
+        and other.student.lower > row.student.value
     ]
     return max(found, key=lambda each: (each.of_smaller.value - each.of_larger.value, each.slice), default=None)
 
