@@ -3,7 +3,8 @@
 python benchmarks/bench_students.py [--quick] [--fine-tune] [--only NAMES] [--data FOLDER] [--encoders FOLDER]
 
 One thread for all; the peers learn from all of train, ours keep a tenth of it to tune on. scikit-learn serves by
-`predict`, and torch layer by layer, as their users do. Seconds of training are processor time, of child processes too.
+`predict`, and torch layer by layer, as their users do. Seconds of training are processor time, of child processes too;
+so is "cpu us", the mean of one request.
 The second table is at alpha 5 %, delta 10 %, gold as the teacher (`halves.py`). Students that read with an encoder are
 measured where "minilm" is installed (`overproof models add minilm`), those of torch where torch is.
 """
@@ -63,7 +64,8 @@ class Row(NamedTuple):
 
     accuracy: float
     train_s: float
-    mean_us: float
+    cpu_us: float
+    """Mean; p50 and p99 are of the wall clock, which other work on the machine stretches."""
     p50_us: float
     p99_us: float
     rows_s: float
@@ -194,10 +196,12 @@ def measure(fit: Callable[[Pairs], Fitted], train: Pairs, test: Pairs) -> tuple[
     for text in texts[:50]:
         fitted.one(text)
     single = np.zeros(min(len(texts), 2000))
+    busy = time.thread_time()
     for i, text in enumerate(texts[: len(single)]):
         at = time.perf_counter()
         fitted.one(text)
         single[i] = time.perf_counter() - at
+    busy = (time.thread_time() - busy) / len(single)
     speeds = []
     for _ in range(3):
         at = time.perf_counter()
@@ -205,7 +209,7 @@ def measure(fit: Callable[[Pairs], Fitted], train: Pairs, test: Pairs) -> tuple[
         speeds.append(len(texts) / (time.perf_counter() - at))
     right = float(np.mean([answer == gold for answer, (_, gold) in zip(found, test, strict=True)]))
     p50, p99 = np.quantile(single, [0.5, 0.99]) * 1e6
-    return Row(right, train_s, single.mean() * 1e6, p50, p99, sorted(speeds)[1], fitted.size_bytes / 1e6), fitted
+    return Row(right, train_s, busy * 1e6, p50, p99, sorted(speeds)[1], fitted.size_bytes / 1e6), fitted
 
 
 def entered(home: Path, *, fine_tune: bool) -> dict[str, Callable[[Pairs], Fitted]]:
@@ -243,7 +247,7 @@ def main() -> None:
     fits = entered(options.encoders, fine_tune=options.fine_tune)
     fits = {name: fit for name, fit in fits.items() if not options.only or name in options.only}
     print(f"Banking77, {len(train):,} train, {len(test):,} test, accuracy against gold, one thread")
-    print(f"{'':24}{'accuracy':>9}{'train cpu s':>12}{'mean us':>9}{'p50 us':>9}{'p99 us':>9}{'rows/s':>10}{'MB':>7}")
+    print(f"{'':24}{'accuracy':>9}{'train cpu s':>12}{'cpu us':>9}{'p50 us':>9}{'p99 us':>9}{'rows/s':>10}{'MB':>7}")
     rows, students = {}, {}
     for name, fit in fits.items():
         rows[name], fitted = measure(fit, train, test)
@@ -270,7 +274,7 @@ def main() -> None:
 def line(row: Row) -> str:
     """Return a row of the table."""
     return (
-        f"{row.accuracy:9.4f}{row.train_s:12.2f}{row.mean_us:9.1f}{row.p50_us:9.1f}{row.p99_us:9.1f}{row.rows_s:10,.0f}"
+        f"{row.accuracy:9.4f}{row.train_s:12.2f}{row.cpu_us:9.1f}{row.p50_us:9.1f}{row.p99_us:9.1f}{row.rows_s:10,.0f}"
         f"{row.size_mb:7.2f}"
     )
 

@@ -29,10 +29,9 @@ def judged(*rows: tuple[str, str, float | None]) -> pl.DataFrame:
 
 
 def thinks(**wrong: float) -> Opinion:
-    """Return an opinion on answer "a" to each prompt."""
-    return Opinion(
-        {name: row for row, name in enumerate(wrong)}, {"a": 0}, np.array([[each] for each in wrong.values()])
-    )
+    """Return an opinion on answer "a" to each prompt, half of which can be shown."""
+    likely = np.array([[each] for each in wrong.values()])
+    return Opinion({name: row for row, name in enumerate(wrong)}, {"a": 0}, likely, likely / 2)
 
 
 def dealt(*names: str, weights: dict[str, float] | None = None) -> pl.DataFrame:
@@ -46,6 +45,13 @@ def test_each_witness_alone_is_the_reason() -> None:
 
     assert dict(table.select("prompt_id", "because").rows()) == {"p": STUDENT, "q": SAMPLES, "r": UNSURE}
     assert table["doubt"].to_list() == pytest.approx([0.3, 1 / 3, 0.4])
+
+
+def test_what_can_be_shown_of_the_students_witness_stands_beside_it() -> None:
+    table = weigh(judged(("p", "a", None), ("q", "a", math.log(0.6))), thinks(p=0.4, q=0.4))
+
+    assert table["doubt"].to_list() == pytest.approx([0.4, 1 - 0.6 * 0.6])
+    assert table["at_least"].to_list() == pytest.approx([0.2, 1 - 0.8 * 0.6])
 
 
 def test_an_answer_nobody_speaks_against_is_not_doubted() -> None:

@@ -18,7 +18,7 @@ from overproof.core.errors import NotEnoughData
 from overproof.core.protocols import Workshop
 from overproof.core.splits import Train, Tune
 from overproof.core.types import Example, PromptId, UnitId
-from overproof.filters.opinion import LEAST_SEEN, Opinion, chance_wrong, opinion
+from overproof.filters.opinion import LEAST_SEEN, Opinion, chance_wrong, mistakes, opinion
 from overproof.students.linear import Linear
 
 LABELS = ("billing", "login", "shipping", "other")
@@ -61,7 +61,7 @@ def test_planted_mistakes_are_found_and_hardly_anything_else(taught: tuple[pl.Da
     table, wrong = taught
 
     thought = opinion(Linear(penalty=1e-5), table, dealt(table), LABELS)
-    doubts = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
+    doubts, _ = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
     found = {name for name, doubt in zip(table["prompt_id"], doubts, strict=True) if doubt > 0.5}
 
     assert len(found & wrong) >= 0.5 * len(wrong)
@@ -72,7 +72,7 @@ def test_the_most_doubted_are_nearly_all_of_the_mistakes(taught: tuple[pl.DataFr
     table, wrong = taught
 
     thought = opinion(Linear(penalty=1e-5), table, dealt(table), LABELS)
-    doubts = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
+    doubts, _ = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
     first = {table["prompt_id"][int(row)] for row in np.argsort(-doubts)[: 2 * len(wrong)]}
 
     assert len(first & wrong) >= 0.9 * len(wrong)
@@ -83,7 +83,7 @@ def test_more_mistakes_are_not_feared_than_there_are(taught: tuple[pl.DataFrame,
     table, wrong = taught
 
     thought = opinion(Linear(penalty=1e-5), table, dealt(table), LABELS)
-    doubts = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
+    doubts, _ = thought.of(table["prompt_id"].to_list(), table["answer"].to_list())
 
     assert 0.5 * len(wrong) < doubts.sum() < 1.2 * len(wrong)
 
@@ -94,7 +94,7 @@ def test_a_teacher_without_mistakes_is_not_doubted() -> None:
 
     thought = opinion(Linear(penalty=1e-5), table, dealt(table), LABELS)
 
-    assert thought.of(table["prompt_id"].to_list(), table["answer"].to_list()).max() < 0.5
+    assert thought.of(table["prompt_id"].to_list(), table["answer"].to_list())[0].max() < 0.5
 
 
 class Watched:
@@ -152,7 +152,7 @@ def test_with_too_few_examples_there_is_no_opinion() -> None:
 
     thought = opinion(Linear(), table, dealt(table), LABELS)
 
-    assert thought.of(["p0"], ["billing"]).tolist() == [0.0]
+    assert thought.of(["p0"], ["billing"])[0].tolist() == [0.0]
 
 
 def test_an_answer_the_student_hardly_ever_saw_is_not_spoken_against() -> None:
@@ -165,12 +165,12 @@ def test_an_answer_the_student_hardly_ever_saw_is_not_spoken_against() -> None:
 
     thought = opinion(Linear(penalty=1e-5), table, dealt(table), LABELS)
 
-    assert thought.of(rare["prompt_id"].to_list(), rare["answer"].to_list()).max() == 0
-    assert thought.of(common["prompt_id"].to_list(), common["answer"].to_list()).min() > 0
+    assert thought.of(rare["prompt_id"].to_list(), rare["answer"].to_list())[0].max() == 0
+    assert thought.of(common["prompt_id"].to_list(), common["answer"].to_list())[0].min() > 0
 
 
 def test_nobody_has_no_doubts() -> None:
-    assert Opinion.none().of(["p"], ["a"]).tolist() == [0.0]
+    assert [each.tolist() for each in Opinion.none().of(["p"], ["a"])] == [[0.0], [0.0]]
 
 
 rows = st.lists(
@@ -184,12 +184,15 @@ def test_chances_are_chances_and_fall_as_the_student_agrees_more(drawn: list[tup
     believed /= believed.sum(axis=1, keepdims=True)
     said = np.array([answer for _, answer in drawn])
     at = np.arange(len(drawn))
-    wrong = chance_wrong(believed, at, said)
+    rate, least = mistakes(believed, at, said)
+    wrong = chance_wrong(believed, at, said, rate)
 
+    assert 0 <= least <= rate <= 1
     assert ((wrong >= 0) & (wrong <= 1)).all()
+    assert (chance_wrong(believed, at, said, least) <= wrong + 1e-12).all()
     # for one and the same answer, against rivals in fixed proportions: more belief, less doubt
     ladder = np.array([[q, (1 - q) / 2, (1 - q) / 2] for q in (0.1, 0.4, 0.7, 0.95)])
-    doubts = chance_wrong(np.vstack([believed, ladder]), at, said)[len(drawn) :, 0]
+    doubts = chance_wrong(np.vstack([believed, ladder]), at, said, 0.1)[len(drawn) :, 0]
     assert (np.diff(doubts) <= 1e-12).all()
 
 
@@ -198,4 +201,20 @@ def test_where_a_sure_student_never_differs_nothing_is_doubted(drawn: list[tuple
     believed = np.array([chances for chances, _ in drawn])
     believed /= believed.sum(axis=1, keepdims=True)
 
-    assert chance_wrong(believed, np.arange(len(drawn)), believed.argmax(axis=1)).max() == 0
+    at, said = np.arange(len(drawn)), believed.argmax(axis=1)
+    rate, least = mistakes(believed, at, said)
+
+    assert (rate, least) == (0.0, 0.0)
+    assert chance_wrong(believed, at, said, rate).max() == 0
+
+
+def test_few_examples_show_little() -> None:
+    """One mistake among few is likely, but not shown; the same rate among many is."""
+    believed = np.array([[0.9, 0.1]] * 1000)
+
+    def rates(n: int) -> tuple[float, float]:
+        return mistakes(believed[:n], np.arange(n), (np.arange(n) % 10 == 0).astype(np.intp))
+
+    assert rates(50)[0] == rates(1000)[0] == 0.1
+    assert rates(50)[1] < 0.01
+    assert rates(1000)[1] > 0.05

@@ -18,6 +18,8 @@ from overproof.filters.resample import progress, targets
 from overproof.filters.settle import REFUTED, UNSETTLED, fates, review, standing
 from overproof.filters.sift import AGREEMENT, DOUBT, SPLIT_VOTE
 
+MERE = 0.5
+"""In these tests the student can show what it thinks above this, and nothing of what it thinks below."""
 SCHEMA = {
     "prompt_id": pl.String,
     "answer": pl.String,
@@ -39,7 +41,7 @@ def judged(**samples: str) -> pl.DataFrame:
 
 def opinion(wrong: Mapping[str, float]) -> Opinion:
     values = np.array([[each] for each in wrong.values()]).reshape(len(wrong), 1)
-    return Opinion({name: row for row, name in enumerate(wrong)}, {"a": 0}, values)
+    return Opinion({name: row for row, name in enumerate(wrong)}, {"a": 0}, values, values * (values > MERE))
 
 
 def ids(*names: str) -> pl.DataFrame:
@@ -67,11 +69,18 @@ def test_an_answer_nobody_doubts_is_learned() -> None:
 
 def test_what_is_wrong_too_probably_is_left_out_and_the_rest_of_the_doubted_is_not() -> None:
     assert fate(stand({"p": "a"}, {"p": 0.6})) == (None, DOUBT, STUDENT)
-    assert fate(stand({"p": "a"}, {"p": 0.3})) == ("a", None, None)
+    assert fate(stand({"p": "a"}, {"p": 0.4})) == ("a", None, None)
+
+
+def test_what_is_likely_but_cannot_be_shown_is_not_left_out() -> None:
+    values = np.array([[0.9]])
+    likely = Opinion({"p": 0}, {"a": 0}, values, values / 2)
+
+    assert fate(standing(weigh(judged(p="a"), likely), ids(), ids("p"))) == ("a", None, None)
 
 
 def test_samples_that_agree_settle_a_doubt() -> None:
-    assert fate(stand({"p": "aa"}, {"p": 0.3}, asked=("p",))) == ("a", None, None)
+    assert fate(stand({"p": "aa"}, {"p": 0.4}, asked=("p",))) == ("a", None, None)
 
 
 def test_samples_that_agree_against_a_confident_student_do_not() -> None:
@@ -83,7 +92,7 @@ def test_one_dissent_among_few_leaves_the_doubt() -> None:
 
 
 def test_further_answers_that_could_not_be_had_change_nothing() -> None:
-    assert fate(stand({"p": "a--"}, {"p": 0.3}, asked=("p",))) == ("a", None, None)
+    assert fate(stand({"p": "a--"}, {"p": 0.4}, asked=("p",))) == ("a", None, None)
 
 
 def test_a_majority_in_the_log_stands_where_nobody_asked_again() -> None:

@@ -215,6 +215,7 @@ JUNK: list[Any] = [
         '{"a": 1}',
         "\x00",
     ),
+    *("--5", "²", {"intValue": "--5"}, {"intValue": "²"}, {"²": 1, "1": 2}, "chatcmpl-²"),
     *([], {}, [[]], [None], [{}], {"": None}, {"role": 1}, {"role": "user"}, [{"role": "user", "content": 7}]),
     *([{"type": "text"}], [{"type": "tool_call"}], {"choices": []}, {"choices": [{}]}, {"message": {}}, "2026-13-45"),
     *(_deep(120), {"delta": 3}, [{"delta": {"tool_calls": 7}}], "\ud800", {"key": "a", "value": {"stringValue": 7}}),

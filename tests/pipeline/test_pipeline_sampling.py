@@ -139,7 +139,7 @@ def test_doubt_alone_drops_mistakes_and_buys_nothing(plain: Project) -> None:
     found, rows = answers.sampling(plain), by_way(plain)
 
     assert share_right(rows["targeted"]) > share_right(rows["first answer"]) + 0.02
-    assert rows["targeted"].kept > 0.9 * rows["targeted"].prompts
+    assert rows["targeted"].kept > 0.85 * rows["targeted"].prompts
     assert (found.answers, found.verified, found.usd) == (0, 0, 0.0)
     assert 0 < found.dropped < found.doubted
 

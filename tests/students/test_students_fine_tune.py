@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from overproof.students.fine_tune_job import CHECKPOINT, TUNED
 
 TEXTS = [*(text for text, _ in TAUGHT), "", "where is my money"]
 KIND = EncoderKind(model="tiny", fine_tune=True, learning_rate=1e-3)
+
+
+Tell = Callable[[str, int, int], None]
 
 
 class Stop(Exception):
@@ -59,7 +63,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def fit(kind: EncoderKind, scratch: Path, encoders: Path, heard: Heard | None = None) -> EncoderStudent:
+def fit(kind: EncoderKind, scratch: Path, encoders: Path, heard: Tell | None = None) -> EncoderStudent:
     scratch.mkdir(exist_ok=True)
     return kind.fit(train(), tune(), LABELS, 0, Workshop(scratch=scratch, encoders=encoders, tell=heard or Heard()))
 
@@ -68,6 +72,15 @@ def running(scratch: Path) -> bool:
     """Return whether a process was started with this folder."""
     ran = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True, check=True).stdout
     return any(str(scratch) in line and not line.startswith("Z") for line in ran.splitlines())
+
+
+def goes_on(scratch: Path) -> bool:
+    """Return whether a process with this folder goes on; it has a few seconds to notice that it should not."""
+    for _ in range(100):
+        if not running(scratch):
+            return False
+        time.sleep(0.1)
+    return True
 
 
 @pytest.mark.parametrize("missing", ["torch", "transformers"])
@@ -162,34 +175,21 @@ def test_training_ends_with_its_parent(encoders: Path, tmp_path: Path) -> None:
     """Killed without warning, the parent can tell nobody; its end of the pipe is closed all the same."""
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
-    lay_out = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "import os, signal; from test_students_fine_tune import *\n"
-        "class Die:\n    def __call__(self, what, done, total):\n"
-        "        if what == 'fine-tuning': os.kill(os.getpid(), signal.SIGKILL)\n"
+    train_and_die = (
+        "import os, signal, sys; from pathlib import Path; from test_students_fine_tune import KIND, fine_tune, fit\n"
         "fine_tune.LEAST_STEPS = 100_000\n"
-        "fit(KIND, Path(sys.argv[2]), Path(sys.argv[3]), Die())"
+        "die = lambda what, *_: os.kill(os.getpid(), signal.SIGKILL) if what == 'fine-tuning' else None\n"
+        "fit(KIND, Path(sys.argv[1]), Path(sys.argv[2]), die)"
     )
     tests = Path(__file__).parent
     ran = subprocess.run(
-        [sys.executable, "-c", lay_out, str(tests), str(tmp_path), str(encoders)],
-        env={**os.environ, "PYTHONPATH": str(tests.parent)},
+        [sys.executable, "-c", train_and_die, str(tmp_path), str(encoders)],
+        env={**os.environ, "PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"},
         check=False,
     )
 
     assert ran.returncode == -9
-    assert not eventually_running(tmp_path)
-
-
-def eventually_running(scratch: Path) -> bool:
-    """Return whether a process with this folder goes on; it has a few seconds to notice that it should not."""
-    import time
-
-    for _ in range(100):
-        if not running(scratch):
-            return False
-        time.sleep(0.1)
-    return True
+    assert not goes_on(tmp_path)
 
 
 def test_what_was_trained_is_served_without_torch(student: EncoderStudent, tmp_path: Path) -> None:

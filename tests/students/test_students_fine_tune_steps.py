@@ -207,6 +207,21 @@ def test_training_taken_up_again_ends_with_the_same_weights(trainer: Make, tmp_p
     assert all((each == second.trained[name]).all() for name, each in undisturbed.trained.items())
 
 
+def test_finding_the_pace_teaches_nothing(trainer: Make) -> None:
+    import torch
+
+    taught = lesson()
+    made = trainer(job(taught), taught)
+    before = {name: each.detach().clone() for name, each in made.trained.items()}
+    torch.set_num_threads(2)
+    made.find_pace()
+
+    assert made.pace.threads in {1, 2}
+    assert torch.get_num_threads() == made.pace.threads
+    assert made.done == 0
+    assert all(torch.equal(each, before[name]) for name, each in made.trained.items())
+
+
 def test_a_batch_in_parts_teaches_what_it_teaches_whole(trainer: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     taught = lesson(count=16)
     whole, parted = (trainer(job(taught, batch=16), taught) for _ in range(2))

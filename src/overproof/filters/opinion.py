@@ -10,7 +10,9 @@ answer k, ε the teacher's rate of mistakes and c(k → y) how a mistake about a
 ε is how often teacher and student differ where the student is surest, on a fifth of the examples: there nearly all of
 the difference is the teacher's. It is what keeps the whole honest: a teacher that a student does not contradict when it
 is sure is not doubted for what the student cannot do. c is the expected table of confusions: every example that was
-answered y counts q(k) for k.
+answered y counts q(k) for k. The chance is computed twice, with that rate and with its exact lower bound
+(Clopper-Pearson, 5 %): the first says where asking again may pay, the second what can be held against an answer with
+nobody else to ask, so that a few examples never convict.
 
 q is the chance of what the teacher *says*, mistakes included. Taken for the truth's, as here, it errs on the careful
 side: more answers are wrong than the chance says, seldom fewer (`make bench-filters` prints the table).
@@ -32,6 +34,7 @@ from overproof.core.chance import draws
 from overproof.core.errors import NotEnoughData
 from overproof.core.protocols import StudentKind
 from overproof.core.splits import Train, Tune
+from overproof.proof import binomial
 from overproof.proof.reliability import fit_temperature
 
 Floats = NDArray[np.float64]
@@ -41,6 +44,8 @@ TUNED: Final = 0.1
 """Share of the other folds' units that a fold's student is tuned on."""
 SUREST: Final = 0.2
 """Share of the examples, the ones the student is surest of, on which the teacher's rate of mistakes is counted."""
+LEVEL: Final = 0.05
+"""Chance that the lower bound of that rate is above it."""
 LEAST_SEEN: Final = 5
 """Examples of an answer that the other folds must hold before their student may speak against it."""
 
@@ -55,20 +60,22 @@ class Opinion:
     """Column of each answer."""
     wrong: Floats
     """Shape (prompts, labels)."""
+    at_least: Floats
+    """The same at the least rate of mistakes that can be shown."""
 
     @classmethod
     def none(cls) -> Opinion:
         """Return the opinion of nobody: it has no doubt about anything."""
-        return cls({}, {}, np.zeros((0, 0)))
+        return cls({}, {}, np.zeros((0, 0)), np.zeros((0, 0)))
 
-    def of(self, prompts: Sequence[str], answers: Sequence[str]) -> Floats:
-        """Return the chance that each of `answers` is wrong, shape (prompts,); 0 where nothing is known."""
-        found = np.zeros(len(prompts))
+    def of(self, prompts: Sequence[str], answers: Sequence[str]) -> tuple[Floats, Floats]:
+        """Return `wrong` and `at_least` of each of `answers`, both of shape (prompts,); 0 where nothing is known."""
+        found, least = np.zeros(len(prompts)), np.zeros(len(prompts))
         for place, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
             row, column = self.prompts.get(prompt), self.labels.get(answer)
             if row is not None and column is not None:
-                found[place] = self.wrong[row, column]
-        return found
+                found[place], least[place] = self.wrong[row, column], self.at_least[row, column]
+        return found, least
 
 
 def opinion(
@@ -88,8 +95,11 @@ def opinion(
     at = np.fromiter((rows[name] for name in examples["prompt_id"]), dtype=np.intp, count=examples.height)
     said = np.fromiter((columns[answer] for answer in examples["answer"]), dtype=np.intp, count=examples.height)
     believed = calibrated(chances, at, said)
-    wrong = chance_wrong(believed, at, said)
-    return Opinion(rows, columns, np.where(seen >= LEAST_SEEN, wrong, 0.0))
+    known = seen >= LEAST_SEEN
+    likely, least = (
+        np.where(known, chance_wrong(believed, at, said, rate), 0.0) for rate in mistakes(believed, at, said)
+    )
+    return Opinion(rows, columns, likely, least)
 
 
 def _out_of_fold(
@@ -123,19 +133,26 @@ def calibrated(chances: Floats, at: NDArray[np.intp], said: NDArray[np.intp]) ->
     return np.asarray(heated / heated.sum(axis=1, keepdims=True))
 
 
-def chance_wrong(believed: Floats, at: NDArray[np.intp], said: NDArray[np.intp]) -> Floats:
-    """Return the chance that each answer would be wrong, had the teacher given it; shape of `believed`.
+def mistakes(believed: Floats, at: NDArray[np.intp], said: NDArray[np.intp]) -> tuple[float, float]:
+    """Return the teacher's rate of mistakes and its exact lower bound, where the student is surest.
 
     `believed` are calibrated chances, shape (prompts, labels); the teacher `said` these labels at the rows `at`.
     """
     shown = believed[at]
-    best = shown.argmax(axis=1)
     surest = np.argsort(-shown.max(axis=1), kind="stable")[: max(1, round(SUREST * len(at)))]
-    mistakes = float((best[surest] != said[surest]).mean())
+    differ = int((shown[surest].argmax(axis=1) != said[surest]).sum())
+    return differ / len(surest), float(binomial.lower(differ, len(surest), LEVEL))
+
+
+def chance_wrong(believed: Floats, at: NDArray[np.intp], said: NDArray[np.intp], rate: float) -> Floats:
+    """Return the chance that each answer would be wrong, had a teacher with this `rate` of mistakes given it.
+
+    Arguments as for `mistakes`; the result has the shape of `believed`.
+    """
     labels = believed.shape[1]
     falls = np.zeros((labels, labels))
-    np.add.at(falls.T, said, shown)
+    np.add.at(falls.T, said, believed[at])
     np.fill_diagonal(falls, 0.0)
     falls /= np.maximum(falls.sum(axis=1, keepdims=True), 1e-300)
-    against, for_it = mistakes * (believed @ falls), (1 - mistakes) * believed
+    against, for_it = rate * (believed @ falls), (1 - rate) * believed
     return np.asarray(against / np.maximum(against + for_it, 1e-300))

@@ -3,8 +3,8 @@
 A prompt stays doubtful when
 
 - it was asked again, and its samples differ without being settled; or
-- it was doubted, and the chance that its answer is wrong is above one in three. A wrong label does a student more harm
-  than a right one does good, so this is where leaving out pays (`make bench-filters`).
+- it was doubted, and the chance that its answer is wrong, as far as it can be shown (`doubt.weigh`: `at_least`), is
+  above one half: a person would bet against it.
 
 A verifier is shown those, votes without a majority, and what was doubted and is wrong with a chance of one in ten or
 more: there one wrong answer found is worth the few right ones that a verifier refutes by mistake. Its yes or no
@@ -22,7 +22,7 @@ from overproof.core.types import Doubtful
 from overproof.filters.agreement import settled, shares
 from overproof.filters.sift import AGREEMENT, DOUBT, SPLIT_VOTE
 
-BET: Final = 1 / 3
+BET: Final = 0.5
 SECOND_LOOK: Final = 0.1
 REFUTED: Final = "the verifier says it is wrong"
 UNSETTLED: Final = "its samples did not settle"
@@ -45,7 +45,7 @@ def standing(weighed: pl.DataFrame, targets: pl.DataFrame, doubted: pl.DataFrame
         (asked_again & ~settled() & (pl.col("samples") > 1)).alias("unsettled"),
     )
     return table.with_columns(
-        (pl.col("tied") | pl.col("unsettled") | (suspected & (pl.col("doubt") > BET))).alias("doubtful"),
+        (pl.col("tied") | pl.col("unsettled") | (suspected & (pl.col("at_least") > BET))).alias("doubtful"),
         (pl.col("tied") | pl.col("unsettled") | (suspected & (pl.col("doubt") >= SECOND_LOOK))).alias("questionable"),
     )
 

@@ -81,14 +81,15 @@ def _listed(value: list[Any]) -> object:
     whole = streams.assembled(value)
     if whole is not None:
         return whole
-    said = [each for each in value if isinstance(each, dict) and ("role" in each or "message" in each)]
-    if said and len(said) == len(value):
-        return said[-1] if any("content" in each for each in said) and len(said) > 1 else said[0]
-    if value and all(isinstance(each, str) for each in value):
+    if not value:
+        return None
+    if all(isinstance(each, str) for each in value):
         return value[0]
-    if value and all(isinstance(each, dict) and ("type" in each or "text" in each) for each in value):
-        return {"role": "assistant", "content": value}
-    return value if not value else {"": value}
+    if not all(isinstance(each, dict) for each in value):
+        return None
+    if all("role" in each or "message" in each for each in value):
+        return value[-1]
+    return {"role": "assistant", "content": value} if all("type" in each or "text" in each for each in value) else None
 
 
 def _about(value: Row, finish: object = None) -> dict[str, Any]:

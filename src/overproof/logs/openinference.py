@@ -8,6 +8,7 @@ from typing import IO, Any, ClassVar
 
 from overproof.core.types import Exchange, Message, Record, SetAside
 from overproof.logs import answers, jsonl, openai, otel, rows, spans, turns
+from overproof.logs.attributes import tree
 from overproof.logs.rows import BadRow, Row
 from overproof.logs.spans import Note, Span
 
@@ -49,7 +50,7 @@ def exchange(span: Span) -> Exchange:
     kind = rows.text(held.get(KIND) or held.get("span_kind")) or ("LLM" if "llm.model_name" in held else "")
     if kind.upper() != "LLM":
         raise BadRow(f"not a model's call: {kind or 'another span'}")
-    given = rows.mapping(spans.tree(held, "llm.invocation_parameters"), "llm.invocation_parameters")
+    given = rows.mapping(tree(held, "llm.invocation_parameters"), "llm.invocation_parameters")
     found = None if span.failure else _answer(held)
     inputs = rows.count(held.get("llm.token_count.prompt"))
     outputs = rows.count(held.get("llm.token_count.completion"))
@@ -86,7 +87,7 @@ def _all(row: Row, place: str) -> Iterator[Exchange | SetAside]:
 
 
 def _asked(held: Row) -> tuple[Message, ...]:
-    given = spans.tree(held, "llm.input_messages")
+    given = tree(held, "llm.input_messages")
     if isinstance(given, list) and given:
         return turns.turns([message(each) for each in given])
     whole = held.get("input.value")
@@ -99,7 +100,7 @@ def _asked(held: Row) -> tuple[Message, ...]:
 
 
 def _answer(held: Row) -> answers.Answer:
-    given = spans.tree(held, "llm.output_messages")
+    given = tree(held, "llm.output_messages")
     if isinstance(given, list) and given:
         return answers.read({"role": "assistant", "content": None, **message(given[0])})
     whole = held.get("output.value")
@@ -136,7 +137,7 @@ def _content(raw: object) -> object:
 
 def _nested(raw: Row, prefix: str) -> Row:
     """Return the fields under `prefix`, wherever in `raw` dots stand for nesting."""
-    found = spans.tree(_dotted(raw), prefix)
+    found = tree(_dotted(raw), prefix)
     return found if isinstance(found, dict) else raw
 
 
@@ -152,7 +153,7 @@ def _dotted(raw: Row) -> Row:
 
 def _parameters(held: Row, given: Row) -> dict[str, Any]:
     found = {key: value for key, value in given.items() if key not in openai.NOT_PARAMETERS and value is not None}
-    listed = spans.tree(held, "llm.tools")
+    listed = tree(held, "llm.tools")
     if isinstance(listed, list) and listed:
         schemas = [_nested(each, "tool").get("json_schema", each) for each in listed if isinstance(each, dict)]
         found["tools"] = turns.tools(schemas)
@@ -161,8 +162,8 @@ def _parameters(held: Row, given: Row) -> dict[str, Any]:
 
 def _metadata(span: Span, held: Row) -> dict[str, str]:
     own = {key: value for key, value in held.items() if key not in ("metadata", "tag.tags")}
-    found = otel.metadata(span, own) | rows.strings(spans.tree(held, "metadata"))
-    tags = spans.tree(held, "tag.tags")
+    found = otel.metadata(span, own) | rows.strings(tree(held, "metadata"))
+    tags = tree(held, "tag.tags")
     if isinstance(tags, list) and tags:
         found["tags"] = ",".join(rows.text(tag) or "" for tag in tags)
     return found

@@ -9,6 +9,7 @@ from typing import IO, Any, ClassVar
 from overproof.core.protocols import Part, Parts
 from overproof.core.types import Exchange, Message, Record, SetAside
 from overproof.logs import answers, jsonl, rows, spans, turns
+from overproof.logs.attributes import tree
 from overproof.logs.rows import BadRow, Row
 from overproof.logs.spans import Event, Note, Span
 
@@ -212,16 +213,16 @@ def _told(event: Event) -> Row:
 
 def _asked(held: Row, events: Sequence[Event]) -> tuple[Message, ...]:
     """Return what was asked, from wherever this version of the conventions keeps it."""
-    given = spans.tree(held, "gen_ai.input.messages")
-    system = spans.tree(held, "gen_ai.system_instructions")
+    given = tree(held, "gen_ai.input.messages")
+    system = tree(held, "gen_ai.system_instructions")
     if given:
         return turns.turns(given, system)
     if told := [_message(event) for event in events if event.name in _MESSAGES]:
         return turns.turns(told, system)
     for event in events:
-        if event.name == "gen_ai.content.prompt" and (given := spans.tree(event.attributes, "gen_ai.prompt")):
+        if event.name == "gen_ai.content.prompt" and (given := tree(event.attributes, "gen_ai.prompt")):
             return turns.turns(given)
-    given = spans.tree({key: value for key, value in held.items() if key != "gen_ai.prompt.name"}, "gen_ai.prompt")
+    given = tree({key: value for key, value in held.items() if key != "gen_ai.prompt.name"}, "gen_ai.prompt")
     if not given:
         raise BadRow("no messages: the texts were not captured")
     return turns.turns([_indexed(each) for each in given] if isinstance(given, list) else given, system)
@@ -229,16 +230,16 @@ def _asked(held: Row, events: Sequence[Event]) -> tuple[Message, ...]:
 
 def _answer(held: Row, events: Sequence[Event]) -> tuple[str, str | None]:
     """Return what was answered, and why it ended, from wherever this version of the conventions keeps it."""
-    given = spans.tree(held, "gen_ai.output.messages")
+    given = tree(held, "gen_ai.output.messages")
     if given:
         return _first_of(given)
     choices = [event for event in events if event.name == "gen_ai.choice"]
     if choices:
         return _choice(min(choices, key=lambda event: rows.count(_told(event).get("index")) or 0))
     for event in events:
-        if event.name == "gen_ai.content.completion" and (given := spans.tree(event.attributes, "gen_ai.completion")):
+        if event.name == "gen_ai.content.completion" and (given := tree(event.attributes, "gen_ai.completion")):
             return _first_of(given)
-    given = spans.tree(held, "gen_ai.completion")
+    given = tree(held, "gen_ai.completion")
     if not given:
         raise BadRow("no answer: the texts were not captured")
     return _first_of([_indexed(each) for each in given] if isinstance(given, list) else given)
@@ -305,7 +306,7 @@ def _parameters(held: Row) -> dict[str, Any]:
         for key, name in PARAMETERS.items()
         if held.get(f"gen_ai.request.{key}") is not None
     }
-    tools = spans.tree(held, "gen_ai.tool.definitions") or spans.tree(held, "llm.request.functions")
+    tools = tree(held, "gen_ai.tool.definitions") or tree(held, "llm.request.functions")
     if isinstance(tools, list) and tools:
         found["tools"] = turns.tools(tools)
     kind = rows.text(held.get("gen_ai.output.type"))

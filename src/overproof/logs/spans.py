@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from overproof.logs import rows
+from overproof.logs.attributes import any_value, attributes, flat
 from overproof.logs.rows import BadRow, Row
-
-_NESTED = ("gen_ai", "llm", "openinference", "input", "output", "session", "user", "traceloop", "tag")
-_DEEP = 40
-"""Levels of AnyValue and of nested attributes that are taken apart."""
 
 
 @dataclass
@@ -74,7 +70,7 @@ def read(row: Row, place: str) -> list[Span | Note]:
         return [_from_table(row, place)]
     elif is_note(row):
         return [_note(row, {}, place)]
-    elif is_flat(row):
+    elif isflat(row):
         return [_span(row, {}, place)]
     else:
         raise BadRow("not a span")
@@ -83,7 +79,7 @@ def read(row: Row, place: str) -> list[Span | Note]:
     return found
 
 
-def is_flat(row: Row) -> bool:
+def isflat(row: Row) -> bool:
     """Say whether a row is one span by itself."""
     named = any(key in row for key in ("spanId", "span_id", "context", "context.span_id", "id"))
     held = "attributes" in row or any(key.startswith("attributes.") for key in row)
@@ -98,39 +94,7 @@ def is_note(row: Row) -> bool:
 def is_any(row: Row) -> bool:
     """Say whether a row is in an envelope of spans or of log records."""
     keys = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "SpanAttributes")
-    return any(key in row for key in keys) or is_note(row) or is_flat(row)
-
-
-def tree(flat: Row, prefix: str) -> Any:  # noqa: ANN401 - JSON may hold anything
-    """Return what stands under `prefix` as nested JSON: `a.0.b` is the field `b` of the first element of `a`.
-
-    A value at the prefix itself goes before; JSON text is unpacked there. None when there is nothing.
-    """
-    if (whole := flat.get(prefix)) is not None:
-        return rows.unpacked(whole) if isinstance(whole, str) and whole.lstrip().startswith(("[", "{")) else whole
-    found: Row = {}
-    start = prefix + "."
-    for key, value in flat.items():
-        if key.startswith(start):
-            _plant(found, key[len(start) :].split("."), value)
-    return _lists(found) if found else None
-
-
-def _plant(into: Row, path: list[str], value: object) -> None:
-    for step in path[:-1][:_DEEP]:
-        inner = into.setdefault(step, {})
-        if not isinstance(inner, dict):
-            return
-        into = inner
-    into[path[-1]] = value
-
-
-def _lists(value: Any) -> Any:  # noqa: ANN401 - JSON may hold anything
-    if not isinstance(value, dict):
-        return value
-    if value and all(key.isdigit() and len(key) < 9 for key in value):
-        return [_lists(value[key]) for key in sorted(value, key=int)]
-    return {key: _lists(item) for key, item in value.items()}
+    return any(key in row for key in keys) or is_note(row) or isflat(row)
 
 
 # --- envelopes -------------------------------------------------------------------------------------------------------
@@ -202,7 +166,7 @@ def _from_table(row: Row, place: str) -> Span:
         name=_first(row, ("SpanName",)),
         start=row.get("Timestamp"),
         end=None if start is None or took is None else start.timestamp() + took / 1e9,
-        attributes=_flat(attributes(row.get("SpanAttributes"))),
+        attributes=flat(attributes(row.get("SpanAttributes"))),
         events=[Event(rows.text(name) or "", attributes(each)) for name, each in events],
         failure=(_first(row, ("StatusMessage",)) or "status ERROR") if failed else None,
         resource=attributes(row.get("ResourceAttributes")),
@@ -226,93 +190,17 @@ def _note(raw: Row, about: Row, place: str) -> Note:
 
 
 def _event(raw: Row) -> Event:
-    return Event(_first(raw, ("name",)), _flat(attributes(raw.get("attributes"))), raw.get("body"))
+    return Event(_first(raw, ("name",)), flat(attributes(raw.get("attributes"))), raw.get("body"))
 
 
 def _exception(events: list[Event]) -> str:
     return next((_first(each.attributes, ("exception.message",)) for each in events if each.name == "exception"), "")
 
 
-# --- attributes ------------------------------------------------------------------------------------------------------
-
-
-def attributes(value: object) -> Row:
-    """Return attributes as a mapping, from OTLP's list of keys and values, a mapping, or the JSON text of either."""
-    if isinstance(value, str):
-        value = rows.unpacked(value)
-    if isinstance(value, dict):
-        return value
-    if not isinstance(value, list):
-        return {}
-    return {
-        each["key"]: any_value(each.get("value"))
-        for each in value
-        if isinstance(each, dict) and isinstance(each.get("key"), str)
-    }
-
-
-def any_value(value: Any, left: int = _DEEP) -> Any:  # noqa: ANN401 - JSON may hold anything
-    """Return what OTLP's AnyValue holds; any other JSON is itself."""
-    if left == 0:
-        raise BadRow("nested too deeply")
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        kind, inner = next(iter(value.items()))
-        if kind in _SCALARS:
-            return _scalar(kind, inner)
-        if kind == "arrayValue" and _is(inner):
-            return [any_value(each, left - 1) for each in _values(inner)]
-        if kind == "kvlistValue" and _is(inner):
-            return {
-                rows.text(each.get("key")) or "": any_value(each.get("value"), left - 1)
-                for each in _list(inner.get("values"))
-            }
-    return value
-
-
-_SCALARS = frozenset({"stringValue", "boolValue", "intValue", "doubleValue", "bytesValue"})
-
-
-def _scalar(kind: str, inner: object) -> object:
-    if kind == "intValue" and isinstance(inner, str):  # 64 bits do not fit into JSON's numbers
-        return int(inner) if inner.lstrip("-").isdigit() and len(inner) < 20 else None
-    if kind == "bytesValue" and isinstance(inner, str):
-        try:
-            return base64.b64decode(inner).decode("utf-8", "replace")
-        except ValueError:
-            return inner
-    return inner
-
-
 def _attributes(raw: Row) -> Row:
     """Return a span's attributes, also from columns called `attributes.NAME`."""
     found = {key[11:]: value for key, value in raw.items() if key.startswith("attributes.") and value is not None}
-    return _flat(attributes(raw.get("attributes")) | found)
-
-
-def _flat(held: Row) -> Row:
-    """Return attributes with dotted names where some exporter nested them."""
-    found: Row = {}
-    for key, value in held.items():
-        if isinstance(value, dict) and key.split(".")[0] in _NESTED:
-            _flatten(key, value, found, _DEEP)
-        else:
-            found[key] = value
-    return found
-
-
-def _flatten(prefix: str, value: Row, into: Row, left: int) -> None:
-    for key, item in value.items():
-        if isinstance(item, dict) and left and not prefix.endswith("parameters"):
-            _flatten(f"{prefix}.{key}", item, into, left - 1)
-        else:
-            into[f"{prefix}.{key}"] = item
-
-
-def _values(array: Row) -> list[Any]:
-    found = array.get("values")
-    return found if isinstance(found, list) else []
+    return flat(attributes(raw.get("attributes")) | found)
 
 
 def _object(value: object) -> Row:

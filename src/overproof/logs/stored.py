@@ -66,7 +66,7 @@ def _is_message(row: Row) -> bool:
     if "completion_id" in row and isinstance(row.get("data"), list):
         return True
     known = row.get("id")
-    return isinstance(known, str) and "role" in row and known.rpartition("-")[2].isdigit() and "choices" not in row
+    return isinstance(known, str) and "role" in row and known.rpartition("-")[2].isdecimal() and "choices" not in row
 
 
 def _part(row: Row, place: str) -> Part:

@@ -52,7 +52,7 @@ def settle(first: Floats, then: Floats, exam: Half) -> tuple[float, float]:
     good = np.flatnonzero(last_of_equals & (cost <= allowed) & (lost <= 1e-9))
     if not len(good):
         return NEVER, 0.0
-    return float(sure[order[good[-1]]]), float(np.cumsum(share[order])[good[-1]])
+    return float(sure[order[good[-1]]]), min(1.0, float(np.cumsum(share[order])[good[-1]]))
 
 
 def _doubt(chances: Floats, targets: Floats) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MARGIN, FIRST_PENALTY = 3.0, 1e-5
 BESIDE = 0.7
 """Weight of a text's tokens beside what the encoder makes of it. Like the other two it was chosen on a division of
-Banking77's training data, where the optimum is flat: without tokens one in eight of its mistakes more is made."""
+Banking77's training data, where the optimum is flat: without tokens it makes a sixth more mistakes."""
 SAMPLE = 2000
 """Examples of train, at most, that 8 bits and 32 are compared on."""
 LOST = 0.02

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 BATCH = 32
 LEAST_STEPS = 200
-"""Few examples are gone over more often, until there were this many steps."""
+"""Few examples are gone over more often, until there were this many steps: 600 of Banking77's three times over are 57
+steps, after which 16 in 1,000 fewer were right."""
 CHECKPOINT_S = 60.0
 """Seconds of training that a killed run may lose."""
 SAID, LAST_SAID = "stderr.txt", 2000

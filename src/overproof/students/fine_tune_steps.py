@@ -17,10 +17,12 @@ from overproof.students.fine_tune_job import Job, Lesson
 from overproof.students.fine_tune_network import HEAD, Network
 
 HEAD_RATE = 10
-"""The head learns this many times as fast as the encoder: it starts from nothing."""
-DECAY, SMOOTHING, WARM_UP, LONGEST_STEP = 0.01, 0.05, 0.1, 1.0
-"""Weight decay; share of each target spread over all labels; share of the steps that the rate rises; norm at which a
-gradient is cut."""
+"""The head learns this many times as fast as the encoder."""
+DECAY, WARM_UP, LONGEST_STEP = 0.01, 0.1, 1.0
+"""Weight decay; share of the steps that the rate rises; norm at which a gradient is cut."""
+SMOOTHING = 0.05
+"""Share of each target that is spread over all labels. Without, 4 in 1,000 fewer were right on a tenth of Banking77's
+training data (3 layers, one seed)."""
 POOL = 50
 """Batches whose texts are sorted by length together: little padding, and still other neighbours in every epoch."""
 AT_ONCE = 4096
