@@ -6,7 +6,7 @@ import overproof
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(overproof.__all__) == ["__version__", "init", "plan", "report", "run", "status"]
+    assert sorted(overproof.__all__) == ["__version__", "encoders", "init", "plan", "report", "run", "status"]
 
 
 def test_every_public_name_is_there() -> None:
@@ -17,4 +17,5 @@ def test_every_public_name_is_there() -> None:
 def test_everything_the_command_line_does_is_one_call_away() -> None:
     from overproof.cli.app import main
 
-    assert set(main.commands) - {"demo", "schema"} <= set(overproof.__all__)
+    assert set(main.commands) - {"demo", "schema", "models"} <= set(overproof.__all__)
+    assert all(callable(getattr(overproof.encoders, name)) for name in ("add", "remove", "check"))

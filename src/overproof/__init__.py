@@ -1,6 +1,7 @@
 """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
 
-Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(...)`.
+Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(...)`;
+`encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what `overproof models` does.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "init", "plan", "report", "run", "status"]
+__all__ = ["__version__", "encoders", "init", "plan", "report", "run", "status"]
 
 if TYPE_CHECKING:
+    from overproof.pipeline import encoders
     from overproof.pipeline.init import init
     from overproof.pipeline.plan import plan
     from overproof.pipeline.run import run
@@ -22,8 +24,10 @@ _HOMES = {"init": "init", "plan": "plan", "report": "tell", "run": "run", "statu
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module holds anything
     """Import what is asked for when it is asked for: `import overproof` itself costs nothing."""
-    if name in _HOMES:
-        import importlib
+    import importlib
 
+    if name == "encoders":
+        return importlib.import_module("overproof.pipeline.encoders")
+    if name in _HOMES:
         return getattr(importlib.import_module(f"overproof.pipeline.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'overproof' has no attribute {name!r}")

@@ -264,3 +264,11 @@ def test_it_knows_its_own_rows() -> None:
     assert reader.sniff([own, own], Path("x.jsonl")) == 1.0
     assert reader.sniff([own, b"broken"], Path("x.jsonl")) == 0.5
     assert reader.sniff([b'{"input": "a", "output": "b"}'], Path("x.jsonl")) == 0.0
+
+
+def test_log_probabilities_are_read_where_the_log_has_them() -> None:
+    told = response()
+    told["choices"][0]["logprobs"] = {"content": [{"token": "ship", "logprob": -0.5}, {"token": "ping", "logprob": 0.0}]}
+
+    assert exchange(row(response=told), "log:1").logprob == -0.5
+    assert exchange(row(), "log:1").logprob is None

@@ -192,3 +192,22 @@ def test_nesting_has_an_end() -> None:
     assert rows.shallow(value) is value
     with pytest.raises(BadRow, match="deeply"):
         rows.shallow([value])
+
+
+@pytest.mark.parametrize(
+    ("choice", "logprob"),
+    [
+        ({"logprobs": {"content": [{"token": "a", "logprob": -0.25}, {"token": "b", "logprob": -0.5}]}}, -0.75),
+        ({"logprobs": {"content": [{"token": "a", "logprob": -0.25}, {"token": "b"}]}}, None),
+        ({"logprobs": {"token_logprobs": [-1.0, -2.0]}}, -3.0),
+        ({"logprobs": {"content": []}}, None),
+        ({"logprobs": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_log_probabilities_of_the_first_choice_are_summed_or_unknown(
+    choice: dict[str, Any], logprob: float | None
+) -> None:
+    assert rows.logprob({"choices": [choice]}) == logprob
+    assert rows.logprob({"choices": []}) is None
+    assert rows.logprob({}) is None

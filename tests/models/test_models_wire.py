@@ -52,6 +52,31 @@ def test_only_named_metadata_leaves_the_house() -> None:
     assert sent(ask, "ticket", "absent")["metadata"] == {"ticket": "t1"}
 
 
+def test_log_probabilities_are_asked_for_only_where_the_prompt_itself_does() -> None:
+    assert "logprobs" not in sent(HELLO)
+    assert sent(Ask(messages=HELLO.messages, parameters={"logprobs": True}))["logprobs"] is True
+
+
+@pytest.mark.parametrize(
+    ("told", "logprob"),
+    [
+        ({"content": [{"token": "bil", "logprob": -0.25}, {"token": "ling", "logprob": -0.5}]}, -0.75),
+        ({"content": []}, None),
+        ({"content": None, "refusal": None}, None),
+        ({"tokens": ["bil"], "token_logprobs": [-0.25]}, None),
+        ("none", None),
+        (None, None),
+    ],
+)
+def test_the_log_probabilities_of_the_answers_tokens_are_summed(told: object, logprob: float | None) -> None:
+    """In a shape of the provider's own they are left out; the answer stays."""
+    choice = {"message": {"content": "billing"}, "finish_reason": "stop", "logprobs": told}
+
+    reply = wire.reply(msgspec.json.encode({"choices": [choice]}), HELLO, None, 1.0)
+
+    assert (reply.text, reply.logprob) == ("billing", logprob)
+
+
 def test_further_samples_ask_for_another_draw() -> None:
     def seeds(parameters: dict[str, object]) -> list[object]:
         asks = [Ask(messages=HELLO.messages, parameters=parameters, sample=i) for i in range(3)]

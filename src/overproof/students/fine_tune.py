@@ -76,6 +76,12 @@ class TrainingFailed(OverproofError):
         )
 
 
+def check(student: str) -> None:
+    """Raise MissingExtra if what training takes is not installed."""
+    if any(find_spec(package) is None for package in ("torch", "transformers")):
+        raise MissingExtra("train", f"fine-tuning the student {student!r}")
+
+
 def fit(  # noqa: PLR0917 - it stands in for `EncoderKind.fit`
     options: EncoderOptions, train: Train, tune: Tune, labels: tuple[str, ...], seed: int, workshop: Workshop | None
 ) -> EncoderStudent:
@@ -88,9 +94,7 @@ def fit(  # noqa: PLR0917 - it stands in for `EncoderKind.fit`
     Raises:
         TrainingFailed: the process that trains came to an untimely end.
     """
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            raise MissingExtra("train", f"fine-tuning the student {options.name!r}")
+    check(options.name)
     folder = encoder_folder(workshop, options.model, options.name)
     assert workshop is not None  # or the line above had raised
     weights, config = store.arrays(folder, store.WEIGHTS), store.config(folder)  # whose digests are checked, early
