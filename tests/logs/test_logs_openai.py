@@ -268,7 +268,8 @@ def test_it_knows_its_own_rows() -> None:
 
 def test_log_probabilities_are_read_where_the_log_has_them() -> None:
     told = response()
-    told["choices"][0]["logprobs"] = {"content": [{"token": "ship", "logprob": -0.5}, {"token": "ping", "logprob": 0.0}]}
+    tokens = [{"token": "ship", "logprob": -0.5}, {"token": "ping", "logprob": 0.0}]
+    told["choices"][0]["logprobs"] = {"content": tokens}
 
     assert exchange(row(response=told), "log:1").logprob == -0.5
     assert exchange(row(), "log:1").logprob is None

@@ -313,3 +313,9 @@ def test_only_the_owner_may_read_the_answers(tmp_path: Path) -> None:
     Journal(path).close()
 
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_known_of_an_answer_is_known_of_it_again() -> None:
+    reply = Reply(text="a", finish_reason="stop", input_tokens=3, output_tokens=1, latency_ms=2.0, logprob=-0.5)
+
+    assert Entry.of("k", reply).reply() == msgspec.structs.replace(reply, cached=True)

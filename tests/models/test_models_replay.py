@@ -68,8 +68,13 @@ def test_an_unknown_model_stops_the_run(question: Callable[..., Ask]) -> None:
 
 VERIFIED = Recording.parse(
     [
-        b'{"ticket": "t1", "answers": {"small": ["other"], "small few-shot": ["billing"], "big": ["billing"]},'
-        b' "verdicts": {"billing": true, "other": false}}'
+        msgspec.json.encode(
+            {
+                "ticket": "t1",
+                "answers": {"small": ["other"], "small few-shot": ["billing"], "big": ["billing"]},
+                "verdicts": {"billing": True, "other": False},
+            }
+        )
     ]
 )
 

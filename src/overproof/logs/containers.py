@@ -81,7 +81,7 @@ def _beginning(raw: IO[bytes]) -> list[bytes]:
         while len(lines) < HEAD_LINES and size < HEAD_BYTES and (line := raw.readline(jsonl.LONGEST)):
             lines.append(line)
             size += len(line)
-            if line.startswith(PARQUET):
+            if lines[0].startswith(PARQUET):
                 break
     except Torn:
         return lines
@@ -98,7 +98,7 @@ def _kind(lines: Sequence[bytes], name: str) -> Kind:
     told = [line for line in (each.removeprefix(jsonl.BOM).strip() for each in lines) if line]
     if not told:
         return "JSON Lines"
-    if told[0].startswith(PARQUET):
+    if lines[0].startswith(PARQUET):
         return "Parquet"
     lined = re.search(r"\.(?:jsonl|ndjson)(?:\.\w+)?$", name) is not None
     if told[0].startswith(b"[") and not lined and told[0][1:].lstrip()[:1] in (b"", b"{", b"[", b"]"):
@@ -243,7 +243,10 @@ def _is_header(line: bytes, name: str) -> bool:
 
 def _cells(line: bytes) -> list[str]:
     text = line.decode("utf-8", "replace")
-    return next(iter(csv.reader([text], delimiter=_delimiter(text))), [])
+    try:
+        return next(csv.reader([text], delimiter=_delimiter(text)), [])
+    except csv.Error:
+        return []
 
 
 def _delimiter(header: str) -> str:
@@ -255,7 +258,7 @@ def _csv(stream: IO[bytes]) -> Iterator[bytes]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     text = (line.decode("utf-8", "surrogateescape") for line in stream)
     header = next(text, "").removeprefix("\ufeff")
-    names = next(iter(csv.reader([header], delimiter=_delimiter(header))), [])
+    names = _cells(header.encode("utf-8", "surrogateescape"))
     try:
         for record in csv.reader(text, delimiter=_delimiter(header)):
             if record:

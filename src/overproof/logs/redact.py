@@ -12,18 +12,26 @@ import msgspec
 import polars as pl
 
 from overproof.core.chance import canonical
-from overproof.tasks.private import SUSPECT
+from overproof.tasks.private import SUSPECT, SUSPECT_NAME
 from overproof.tasks.redact import Masks, pseudonym, redact_record
 
 TEXTS = ("answer", "gold", "error")
 FIELDS = ("messages", *TEXTS, "parameters", "metadata")
 """Columns that are masked, in the order in which placeholders are numbered; all but `TEXTS` hold JSON."""
-NAMES = {"user": "user", "conversation": "conversation", "id": "request"}
+NAMES = {
+    "user": "user",
+    "conversation": "conversation",
+    "id": "request",
+    "model": "model",
+    "answered_by": "model",
+    "release": "release",
+}
 """Columns that name someone or something: never masked within, but replaced whole by a stable pseudonym."""
-PERSONAL = {"user": r"[@ ]|^\+?[0-9][0-9()./-]{8,}$", "conversation": r"[@ ]|^\+[0-9]", "id": r"[@ ]|^\+[0-9]"}
+PERSONAL = {"user": r"[@ ]|^\+?[0-9][0-9()./-]{8,}$"}
+OTHERWISE = r"[@ ]|^\+[0-9]"
 """What such a name must hold to be looked at: requests are counted in bare digits far more often than users are."""
-OPAQUE = 4096
-"""A text longer than this without a space inside a message's extra parts is data (an image, a sound), not writing."""
+OPAQUE = re.compile(r"(?:data:[\w.+/;=-]*,)?[\w+/=-]{4096,}")
+"""Such a text inside a message's extra parts is data (an image, a sound), not writing."""
 FINISHES = (
     *("stop", "stop_sequence", "end_turn", "pause_turn", "eos", "eos_token", "completed"),
     *("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded", "incomplete"),
@@ -33,7 +41,8 @@ FINISHES = (
 """Finish reasons that providers give, in lower case; anything else could be anything, and becomes `other`."""
 
 _PHONE_NAME = re.compile(r"(?i)(?:^|[_.-])(?:phone|tel|telephone|telefon|mobile|handy|cell|fax|whatsapp)(?:[_.-]|$)")
-_KEY_NAME = re.compile(r"(?i)(?:^|[_.-])(?:key|apikey|secret|token|password)$")
+_KEY_NAME = re.compile(r"(?:^|[_.-]|(?<=[a-z0-9])(?=[A-Z]))(?i:key|apikey|secret|token)$")
+_PASSWORD_NAME = re.compile(r"(?:^|[_.-]|(?<=[a-z0-9])(?=[A-Z]))(?i:passwor[dt]|passwd|pwd|contraseña)$")
 
 
 def redact_table(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -88,9 +97,12 @@ def _turn(masks: Masks, turn: dict[str, Any], counts: Counter[str]) -> dict[str,
 def _walk(masks: Masks, value: Any, counts: Counter[str], name: str = "") -> Any:  # noqa: ANN401 - JSON is anything
     """Mask every text inside a JSON value, keys included; `name` is the field it stands in."""
     if isinstance(value, str):
-        if len(value) > OPAQUE and " " not in value:
+        if len(value) > 4096 and OPAQUE.fullmatch(value):
             return value
         return _in_field(masks, value, counts, name)
+    if isinstance(value, int) and value >= 1_000_000:  # a card or a phone number that somebody took for a count
+        masked_number = _in_field(masks, str(value), counts, name)
+        return value if masked_number == str(value) else masked_number
     if isinstance(value, dict):
         masked: dict[str, Any] = {}
         for key, item in value.items():
@@ -114,14 +126,16 @@ def _in_field(masks: Masks, value: str, counts: Counter[str], name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _lead(name: str) -> str:
-    return "phone: " if _PHONE_NAME.search(name) else "token: " if _KEY_NAME.search(name) else ""
+    if _PHONE_NAME.search(name):
+        return "phone: "
+    return "password: " if _PASSWORD_NAME.search(name) else "token: " if _KEY_NAME.search(name) else ""
 
 
 def _renamed(exchanges: pl.DataFrame) -> pl.DataFrame:
-    """Give a pseudonym to every user, conversation and id that is a mail address, a phone number or the like."""
+    """Give a pseudonym to every name that is a mail address, a phone number, a key or the like."""
     for name, kind in NAMES.items():
         distinct = exchanges[name].drop_nulls().unique()
-        suspects = distinct.filter(distinct.str.contains(PERSONAL[name]))
+        suspects = distinct.filter(distinct.str.contains(f"{PERSONAL.get(name, OTHERWISE)}|{SUSPECT_NAME}"))
         names = {value: pseudonym(value, kind) for value in suspects if _is_personal(value)}
         if names:
             exchanges = exchanges.with_columns(pl.col(name).replace(names))

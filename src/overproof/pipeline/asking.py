@@ -18,6 +18,7 @@ from overproof.models.cached import Cached
 from overproof.models.endpoint import Endpoint
 from overproof.models.prices import price as listed_price
 from overproof.models.replay import Recording, serve
+from overproof.pipeline.masking import Masked
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.teacher.ask import Progress, Watch
@@ -84,8 +85,10 @@ async def opened(project: Project, options: EndpointOptions, purse: Purse, what:
         if options.base_url.startswith(REPLAY):
             url = await stack.enter_async_context(serve(recording(options.base_url.removeprefix(REPLAY))))
         endpoint = Endpoint(options, key_for(options, what), price, url=url)
-        budgeted = Budgeted(await stack.enter_async_context(endpoint), purse, price)
-        yield stack.enter_context(_kept(project, options, budgeted))
+        model: Model = Budgeted(await stack.enter_async_context(endpoint), purse, price)
+        if project.contract.privacy.redact:
+            model = Masked(model)
+        yield stack.enter_context(_kept(project, options, model))
 
 
 def heard(listen: Listener, stage: str) -> Watch:

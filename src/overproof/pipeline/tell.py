@@ -16,7 +16,7 @@ from overproof import __version__
 from overproof.contract import Contract
 from overproof.core.errors import UserError
 from overproof.core.store import Making, write, write_json
-from overproof.core.types import Candidate, Decision, Manifest
+from overproof.core.types import Candidate, Decision, Manifest, Sampling
 from overproof.evaluate.options import Bar
 from overproof.pipeline import answers, data, decide, entering
 from overproof.pipeline.plugged import task_of
@@ -73,6 +73,7 @@ def story_of(project: Project) -> Story:
         spending=answers.spending(project),
         ceiling=answers.found_ceiling(project),
         funnel=answers.funnel(project),
+        sampling=_sampled(project),
         candidates=candidates,
         gate=decide.gate_sentence(project),
         next_steps=_next_steps(verdict),
@@ -82,6 +83,12 @@ def story_of(project: Project) -> Story:
         ledger=entering.lines(project),
         environment=_environment(),
     )
+
+
+def _sampled(project: Project) -> Sampling | None:
+    """Return what sampling did; None where nothing was doubted, asked again or verified."""
+    found = answers.sampling(project)
+    return found if found.doubted or found.resampled or found.verified else None
 
 
 def _promise(contract: Contract) -> Promise:

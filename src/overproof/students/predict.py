@@ -6,7 +6,6 @@ from time import perf_counter
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from overproof.core import tables
 from overproof.core.protocols import Student
@@ -25,32 +24,25 @@ def predict(
 ) -> pl.DataFrame:
     """Return a table of `Prediction`, one row for each of `prompts` (a table of `Prompt`).
 
-    How sure it is goes by `confidence`. Latency is measured per prompt, in this process, without batching, and is all
-    that answering takes; cost is that time at `core_hour_usd` dollars an hour of one processor core.
+    Each is answered by itself, as a request would be, and timed in this process; how sure the student is goes by
+    `confidence`. Cost is that time at `core_hour_usd` dollars an hour of one processor core.
     """
     inputs = prompts["input"].to_list()
-    said = answers(student, inputs, confidence)
-    latency = _latencies(student, inputs, confidence)
-    labels = np.array(student.labels)
+    for text in inputs[:WARM_UP]:
+        answers(student, [text], confidence)
+    best, sure, taken = np.zeros(len(inputs), dtype=np.intp), np.zeros(len(inputs)), np.zeros(len(inputs))
+    for i, text in enumerate(inputs):
+        began = perf_counter()
+        said = answers(student, [text], confidence)
+        taken[i] = perf_counter() - began
+        best[i], sure[i] = said.best[0], said.sure[0]
     return pl.DataFrame(
         {
             "prompt_id": prompts["id"],
-            "answer": labels[said.best],
-            "confidence": said.sure,
-            "cost_usd": latency / 1000 / 3600 * core_hour_usd,
-            "latency_ms": latency,
+            "answer": np.array(student.labels)[best],
+            "confidence": sure,
+            "cost_usd": taken / 3600 * core_hour_usd,
+            "latency_ms": taken * 1000,
         },
         schema=tables.schema(Prediction),
     )
-
-
-def _latencies(student: Student, inputs: list[str], confidence: Confidence) -> NDArray[np.float64]:
-    """Return milliseconds for each input, answered by itself."""
-    for text in inputs[:WARM_UP]:
-        answers(student, [text], confidence)
-    taken = np.zeros(len(inputs))
-    for i, text in enumerate(inputs):
-        began = perf_counter()
-        answers(student, [text], confidence)
-        taken[i] = perf_counter() - began
-    return taken * 1000

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 
 Span = tuple[int, int]
 
+_KEY_SHAPES = r"[rs]k[_-]|AKIA|ASIA|gh[opsru]_|github_pat_|glpat-|xox|AIza|hf_|npm_|SG\.|eyJ|PRIVATE KEY"
 SUSPECT = (
     r"@"
     r"|[0-9](?:[^0-9]{0,3}[0-9]){6}"
     r"|(?i:bearer|(?:key|secret|token|passwor[dt]|passwd|pwd|contraseña|mot de passe)"
     r"[\\\"']{0,4}(?:\s|\\[nrt]){0,2}(?:[:=]|is|es))"
-    r"|[rs]k[_-]|AKIA|ASIA|gh[opsru]_|github_pat_|glpat-|xox|AIza|hf_|npm_|SG\.|eyJ|PRIVATE KEY"
+    rf"|{_KEY_SHAPES}"
 )
 """Holds wherever a finder could find something, in a text or in the JSON of one. Polars knows no look-around."""
 
@@ -70,6 +71,11 @@ _CARD = re.compile(
     r"|6(?:011|4[4-9][0-9]|5[0-9]{2})[0-9]{12}|35[0-9]{14}|62[0-9]{14,17}"
 )
 """Lengths and first digits that card schemes issue."""
+SUSPECT_NAME = (
+    rf"{_KEY_SHAPES}|(?i:bearer)|(?:^|[^A-Za-z0-9])(?i:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}[ -]?[A-Za-z0-9]"
+    rf"|(?:^|[^0-9])(?:{_CARD.pattern})(?:[^0-9]|$)|[2-6][0-9]{{3}}-[0-9]{{4,6}}-[0-9]{{4,5}}"
+)
+"""Holds wherever a key, an account or a card could be found in a name: digits alone are most often a running number."""
 
 _SPACE = r"[ \u00a0\u202f]"
 _GAP = rf"(?:{_SPACE}?[()-]{{0,2}}{_SPACE}?|\.)"
