@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,6 +18,7 @@ import tiny_encoder
 from lessons import LABELS, TAUGHT, train, tune
 from overproof.core.errors import MissingExtra, UserError
 from overproof.core.protocols import Workshop
+from overproof.core.store import write_json
 from overproof.students import fine_tune
 from overproof.students.encoder import EncoderKind
 from overproof.students.encoder_student import EncoderStudent
@@ -121,12 +123,31 @@ def test_a_key_of_the_teacher_is_not_handed_on(encoders: Path, tmp_path: Path, m
     assert "TEACHER_API_KEY" not in str(failed.value)
 
 
-def test_an_encoder_has_only_so_many_layers(encoders: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
+@pytest.mark.parametrize("missing", ["torch", "transformers"])
+def test_a_contract_is_refused_without_torch(missing: str, encoders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is bought, and only where something is to be trained."""
+    monkeypatch.setattr(fine_tune, "find_spec", lambda name: None if name == missing else object())
+    EncoderKind(model="tiny").check(encoders)
 
-    with pytest.raises(UserError, match="this encoder has 2 layers: layers = 3"):
-        fit(EncoderKind(model="tiny", fine_tune=True, layers=3), tmp_path, encoders)
+    with pytest.raises(MissingExtra, match=r"overproof\[train\]"):
+        KIND.check(encoders)
+
+
+def test_an_encoder_has_only_so_many_layers(encoders: Path) -> None:
+    EncoderKind(model="tiny", layers=2).check(encoders)
+
+    with pytest.raises(UserError, match="has 2 layers, and 'encoder-3-layers' wants 3"):
+        EncoderKind(model="tiny", layers=3).check(encoders)
+
+
+def test_an_encoder_without_weights_cannot_be_trained(tmp_path: Path) -> None:
+    info = tiny_encoder.install(tmp_path)
+    write_json(tmp_path / "tiny" / "encoder.json", msgspec.structs.replace(info, trainable=False))
+    EncoderKind(model="tiny").check(tmp_path)
+
+    for kind in (KIND, EncoderKind(model="tiny", layers=1)):
+        with pytest.raises(UserError, match="came as an ONNX file: it cannot be trained or cut"):
+            kind.check(tmp_path)
 
 
 @pytest.fixture(scope="module")

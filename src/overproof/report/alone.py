@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 from overproof.core.types import Calibration, Candidate, CurvePoint, Estimate, Record, SliceResult, Verdict
 from overproof.report.story import Story
 from overproof.report.words import count, exactly, find_slice, interval, many, missing, percent, size
@@ -190,7 +188,7 @@ def hidden_short(story: Story) -> str:
 
 
 class Outgrown(Record):
-    """Two students and a slice in which the larger one is really worse."""
+    """A student that does less than a much smaller one, and the slice that shows it best."""
 
     larger: Candidate
     smaller: Candidate
@@ -200,25 +198,22 @@ class Outgrown(Record):
 
 
 def outgrown(story: Story) -> Outgrown | None:
-    """Return where a student of at least twice the size is worse alone, the widest gap of all; None where none is.
+    """Return the largest student, where it may answer less than the one shown first, of at most half its size.
 
-    Only slices where each one's whole interval lies on its side of the other's value count. This describes: it is no
-    verdict.
+    The slice is where it falls furthest behind alone, of those with enough units. This describes: it is no verdict.
     """
-    pairs = [
-        (larger, smaller)
-        for larger, smaller in permutations(story.of("student"), 2)
-        if larger.size_bytes and smaller.size_bytes and larger.size_bytes >= 2 * smaller.size_bytes
-    ]
+    smaller = story.lead
+    if smaller is None or smaller.family != "student" or not smaller.size_bytes:
+        return None
+    larger = max(story.of("student"), key=lambda each: each.size_bytes or 0)
+    if (larger.size_bytes or 0) < 2 * smaller.size_bytes or larger.calibration.coverage >= smaller.calibration.coverage:
+        return None
     found = [
         Outgrown(larger=larger, smaller=smaller, slice=row.slice, of_larger=row.student, of_smaller=other.student)
-        for larger, smaller in pairs
         for row in larger.slices
         for other in [find_slice(smaller, row.slice)]
         if other is not None and row.student is not None and other.student is not None
-        if row.student.units >= LEAST_UNITS
-        and row.student.upper < other.student.value
-        and other.student.lower > row.student.value
+        if row.student.units >= LEAST_UNITS and row.student.value < other.student.value
     ]
     return max(found, key=lambda each: (each.of_smaller.value - each.of_larger.value, each.slice), default=None)
 
@@ -230,9 +225,11 @@ def outgrown_sentence(story: Story) -> str:
         return ""
     where = "of all requests" if found.slice == "all" else f"in {found.slice}"
     return (
-        f"Size is not quality: alone, {found.larger.name} ({size(found.larger.size_bytes)}) is right in "
-        f"{interval(found.of_larger)} {where}, {found.smaller.name} ({size(found.smaller.size_bytes)}) in "
-        f"{interval(found.of_smaller)}, against {story.promise.reference} answers."
+        f"Size is not quality: {found.larger.name} ({size(found.larger.size_bytes)}) may answer "
+        f"{percent(found.larger.calibration.coverage)} of calibrate, {found.smaller.name} "
+        f"({size(found.smaller.size_bytes)}) {percent(found.smaller.calibration.coverage)}; alone, the one is right in "
+        f"{interval(found.of_larger)} {where}, the other in {interval(found.of_smaller)}, against "
+        f"{story.promise.reference} answers."
     )
 
 

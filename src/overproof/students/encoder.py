@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from overproof.core.errors import UserError
 from overproof.students.encoder_options import EncoderOptions
 
 if TYPE_CHECKING:
@@ -16,6 +17,31 @@ if TYPE_CHECKING:
 
 class EncoderKind(EncoderOptions):
     """Softmax regression on what an encoder makes of a text."""
+
+    def check(self, encoders: Path) -> None:
+        """Raise a `UserError` for what fitting would lack: packages, the encoder in that folder, its layers.
+
+        Raises:
+            UserError: no such encoder is installed, or it cannot be cut or trained as the options say.
+            MissingExtra: packages that reading (`encoder`) or training (`train`) takes are not installed.
+        """
+        from overproof.models import embed
+        from overproof.models.encoders import store
+
+        embed.check(self.model, encoders)
+        info = store.read(store.find(encoders, self.model))
+        if self.layers and self.layers > info.layers > 0:
+            raise UserError(
+                f"the encoder {self.model!r} has {info.layers} layers, and {self.name!r} wants {self.layers}"
+            )
+        if not info.trainable and (self.fine_tune or self.layers not in {None, info.layers}):
+            raise UserError(
+                f"the encoder {self.model!r} came as an ONNX file: it cannot be trained or cut, as {self.name!r} wants"
+            )
+        if self.fine_tune:
+            from overproof.students import fine_tune
+
+            fine_tune.check(self.name)
 
     def fit(
         self, train: Train, tune: Tune, labels: tuple[str, ...], seed: int, workshop: Workshop | None = None

@@ -34,8 +34,8 @@ Banking77's training data, where the optimum is flat: without tokens it makes a 
 SAMPLE = 2000
 """Examples of train, at most, that 8 bits and 32 are compared on."""
 LOST = 0.02
-"""Share of the log-loss on tune that 8 bits may cost: twice what they cost on Banking77, where they lose one answer in a
-thousand. They take a third of the time."""
+"""Share of the log-loss on tune that 8 bits may cost: twice what they cost on Banking77, where they lose one answer in
+a thousand. They take a third of the time."""
 PART = 256
 """Texts that are read before the rows are put away for good."""
 
