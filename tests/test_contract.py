@@ -33,7 +33,7 @@ def test_what_is_left_out_has_a_default() -> None:
             'labels = ["billing"]',
             "task.labels: needs at least two",
         ),
-        ('name = "toy"', 'name = "toy"\nkind = "generate"', "task.kind: 'generate' is not here yet"),
+        ('name = "toy"', 'name = "toy"\nkind = "extract"', "task.schema: is missing: an extraction needs"),
         (
             'slice = "all"',
             'slice = "gold customers"',

@@ -95,8 +95,8 @@ def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
         yield where, "must be a finite number"
     if FOLDER_NAME.fullmatch(contract.task.name) is None:
         yield "task.name", f"is {contract.task.name!r}; {FOLDER_NAME_RULE}"
-    if contract.task.kind in ("extract", "generate"):
-        yield "task.kind", f"{contract.task.kind!r} is not here yet; this version does 'classify'"
+    if contract.task.kind == "extract" and contract.task.schema is None:
+        yield "task.schema", "is missing: an extraction needs the JSON Schema of its answers, as a table [task.schema]"
     if contract.task.kind == "classify" and len(set(contract.task.labels)) < 2:
         yield "task.labels", "needs at least two different labels; a task with one answer needs no model"
     if not contract.logs:

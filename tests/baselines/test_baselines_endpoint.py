@@ -75,7 +75,10 @@ def test_it_asks_what_the_teacher_was_asked() -> None:
     said(model, "a")
 
     (ask,) = model.asked
-    assert ask == Ask(messages=prompt("a").messages, parameters={"temperature": 0.5}, metadata={"ticket": "t1"})
+    asked = prompt("a")
+    assert ask == Ask(
+        messages=asked.messages, parameters={"temperature": 0.5}, metadata={"ticket": "t1"}, about=asked.id
+    )
 
 
 def test_what_can_be_read_is_answered_and_the_rest_is_not() -> None:

@@ -18,6 +18,7 @@ from overproof.core.errors import NotEnoughData
 from overproof.core.protocols import Workshop
 from overproof.core.splits import Train, Tune
 from overproof.core.types import Example, PromptId, UnitId
+from overproof.filters import opinion as module
 from overproof.filters.opinion import LEAST_SEEN, Opinion, chance_wrong, mistakes, opinion
 from overproof.students.linear import Linear
 
@@ -143,6 +144,17 @@ def test_no_student_is_asked_about_a_unit_it_has_seen() -> None:
 
     assert set().union(*kind.asked) == set(table["unit"])
     assert all(not shown & asked for shown, asked in zip(kind.shown, kind.asked, strict=True))
+
+
+def test_a_student_learns_from_enough_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ENOUGH", 100)
+    table = examples([(f"u{i} text", LABELS[i % 4]) for i in range(1000)])
+    kind = Watched()
+
+    opinion(kind, table, dealt(table), LABELS)
+
+    assert all(80 < len(shown) < 260 for shown in kind.shown)  # with the tenth it is tuned on
+    assert set().union(*kind.asked) == set(table["unit"])
 
 
 def test_with_too_few_examples_there_is_no_opinion() -> None:

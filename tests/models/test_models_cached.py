@@ -57,12 +57,16 @@ def turned(**changes: Any) -> Ask:  # noqa: ANN401 - a message's own fields
 
 
 def test_every_field_of_a_request_is_accounted_for() -> None:
-    """A field that is added to `Ask` or `Message` fails here until it is known to change the key."""
-    assert set(OTHER) == set(Ask.__struct_fields__)
+    """A field that is added to `Ask` or `Message` fails here until it is known to change the key, or not to."""
+    assert {*OTHER, "about"} == set(Ask.__struct_fields__)
     assert set(OTHER_TURN) == set(Message.__struct_fields__)
 
 
-@pytest.mark.parametrize("field", Ask.__struct_fields__)
+def test_what_prompt_it_is_asked_for_changes_nothing() -> None:
+    assert key("m", msgspec.structs.replace(WHOLE, about="another")) == key("m", WHOLE)
+
+
+@pytest.mark.parametrize("field", OTHER)
 def test_another_value_of_any_field_is_another_key(field: str) -> None:
     assert key("m", msgspec.structs.replace(WHOLE, **{field: OTHER[field]})) != key("m", WHOLE)
 

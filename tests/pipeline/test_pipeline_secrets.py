@@ -62,15 +62,28 @@ def openai(row: dict[str, Any], i: int) -> dict[str, Any]:
         "model": "big",
         "messages": turns,
         "user": list(SECRETS.values())[i % len(SECRETS)],
-        "metadata": {"tier": row["metadata"]["tier"], "contact": ALL, SECRETS["email"]: "a name", "card": 4012888888881881},
+        "metadata": {
+            "tier": row["metadata"]["tier"],
+            "contact": ALL,
+            SECRETS["email"]: "a name",
+            "card": 4012888888881881,
+        },
         "tools": [{"type": "function", "function": {"name": "look_up", "description": TOLD}}],
         "stop": [SECRETS["card"]],
         "limits": {"card": 4012888888881881, "phone": 447700900461},
     }
-    made = {"id": f"x-{i}", "timestamp": row["timestamp"], "request": request, "session_id": SECRETS["email"] + str(i % 7)}
+    made = {
+        "id": f"x-{i}",
+        "timestamp": row["timestamp"],
+        "request": request,
+        "session_id": SECRETS["email"] + str(i % 7),
+    }
     if i % 9 == 0:
         return made | {"status": 500, "error": {"message": f"refused: {TOLD}", "type": ALL}}
-    answer = {"message": {"role": "assistant", "content": row["output"]}, "finish_reason": ALL if i % 5 == 0 else "stop"}
+    answer = {
+        "message": {"role": "assistant", "content": row["output"]},
+        "finish_reason": ALL if i % 5 == 0 else "stop",
+    }
     usage = {"prompt_tokens": 100, "completion_tokens": 2}
     name = SECRETS["email"] if i % 11 == 0 else "big"
     return made | {"response": {"model": name, "choices": [answer], "usage": usage}}
@@ -106,17 +119,26 @@ def broken(i: int) -> str:
 def written(folder: Path, url: str) -> Path:
     rows = toy_logs.rows(1500)
     reach = f'model = "big"\nbase_url = "{url}"\nceiling = 40'
-    contract = CONTRACT.replace('model = "big"', reach) + '\n[gold]\npath = "gold.jsonl"\non = "id"\nfield = "label"\n\n[budget]\nusd = 5\n\n[prompts]\nunit = ["near_duplicate"]\n'
+    contract = (
+        CONTRACT.replace('model = "big"', reach)
+        + '\n[gold]\npath = "gold.jsonl"\non = "id"\nfield = "label"\n\n[budget]\nusd = 5\n\n[prompts]\nunit = ["near_duplicate"]\n'
+    )
     toy_logs.project(folder, [], contract)
     (folder / "logs" / "a.jsonl").write_text(
-        "".join(f"{json.dumps(pairs(row, i))}\n" + (f"{broken(i)}\n" if i % 40 == 0 else "") for i, row in enumerate(rows[:1000])),
+        "".join(
+            f"{json.dumps(pairs(row, i))}\n" + (f"{broken(i)}\n" if i % 40 == 0 else "")
+            for i, row in enumerate(rows[:1000])
+        ),
         "utf-8",
     )
     lines = "".join(f"{json.dumps(openai(row, i))}\n" for i, row in enumerate(rows[1000:]))
     with gzip.open(folder / "logs" / "b.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(lines)
     (folder / "overproof.toml").write_text(contract.replace("logs/*.jsonl", "logs/*"), "utf-8")
-    gold = [{"id": f"x-{i}", "label": f"{row['gold']} {ALL}" if i % 30 == 0 else row["gold"]} for i, row in enumerate(rows[1000:])]
+    gold = [
+        {"id": f"x-{i}", "label": f"{row['gold']} {ALL}" if i % 30 == 0 else row["gold"]}
+        for i, row in enumerate(rows[1000:])
+    ]
     (folder / "gold.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in gold), "utf-8")
     return folder
 
@@ -137,7 +159,11 @@ def prints_in(text: str) -> list[str]:
     """Return the secrets that show in a text, in whatever spelling."""
     plain = html.unescape(re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)).lower()
     bare = re.sub(r"[\s()/-]", "", plain)
-    return [each for each in (*PRINTS, *MORE_PRINTS) if each in plain or each.replace("-", "") in bare or quote(each) in plain]
+    return [
+        each
+        for each in (*PRINTS, *MORE_PRINTS)
+        if each in plain or each.replace("-", "") in bare or quote(each) in plain
+    ]
 
 
 def found_in(folder: Path) -> dict[str, list[str]]:
@@ -175,7 +201,9 @@ def test_no_secret_of_a_log_is_anywhere_after_a_run(tmp_path: Path) -> None:
 
     async def command(*words: str) -> str:
         call = (sys.executable, "-W", "error", "-m", "overproof", *words, "--project", str(tmp_path / "toy"))
-        ran = await asyncio.create_subprocess_exec(*call, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+        ran = await asyncio.create_subprocess_exec(
+            *call, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
         said, told = await ran.communicate()
         assert ran.returncode == 0, told.decode()
         return said.decode() + told.decode()

@@ -140,8 +140,8 @@ def test_names_of_weights_may_stand_behind_a_prefix(name: str, prefix: str) -> N
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("torch")
-    pytest.importorskip("transformers")
+    for module in ("onnx", "onnxruntime", "tokenizers", "torch", "transformers"):
+        pytest.importorskip(module)
     home = tmp_path_factory.mktemp("encoders")
     tiny_encoder.install(home)
     return home / "tiny"

@@ -105,7 +105,7 @@ def test_each_prompt_in_a_split_needs_one_answer() -> None:
     assert answers.wanted(prompts, requests).rows() == [("b", 1), ("a", 1)]
 
 
-# --- once_more ---------------------------------------------------------------------------------------------------------
+# --- once_more -------------------------------------------------------------------------------------------------------
 
 
 def test_once_more_is_the_sample_after_the_last_one_held() -> None:

@@ -42,7 +42,7 @@ class AsksModel(EndpointOptions):
     def ask(self, prompt: Prompt, messages: tuple[Message, ...]) -> Ask:
         """Return the call that puts `messages` with all else that `prompt` says."""
         sent = sendable(prompt.metadata, self.send_metadata)
-        return Ask(messages=messages, parameters=prompt.parameters, metadata=sent)
+        return Ask(messages=messages, parameters=prompt.parameters, metadata=sent, about=prompt.id)
 
     async def told(
         self, model: Model | None, asks: Sequence[Ask], prompts: Sequence[Prompt], task: Task

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from overproof import __version__
+from overproof.cli.forget import forget
+from overproof.cli.discover import discover
 from overproof.cli.models import models
 from overproof.cli.options import PATH, json_option, project_option
 
@@ -75,18 +77,22 @@ def demo(folder: Path, *, as_json: bool) -> None:
         click.echo(lacking, err=True)
 
 
+main.add_command(discover)
+
+
 @main.command()
 @click.argument("name")
 @click.option("--from", "logs", required=True, metavar="LOGS", help="Log file or glob (quoted) to start from.")
 @click.option("--teacher", help="Model to distil; the most frequent one in the logs when left out.")
 @click.option("--where", help="SQL over metadata that tells this task from others: \"app = 'triage'\".")
+@click.option("--task", type=int, metavar="N", help="Task of that number, as `overproof discover LOGS` gives it.")
 @json_option
-def init(name: str, logs: str, teacher: str | None, where: str | None, *, as_json: bool) -> None:
+def init(name: str, logs: str, teacher: str | None, where: str | None, task: int | None, *, as_json: bool) -> None:
     """Write a contract, NAME/overproof.toml, from logs."""
     from overproof.cli.show import show_init
     from overproof.pipeline.init import init as start
 
-    show_init(start(name, logs, teacher, where), as_json=as_json)
+    show_init(start(name, logs, teacher, where, task), as_json=as_json)
 
 
 @main.command()
@@ -155,4 +161,5 @@ def schema(*, as_json: bool) -> None:
     click.echo(as_json_text(json_schema()))
 
 
+main.add_command(forget)
 main.add_command(models)

@@ -116,15 +116,21 @@ def show_init(started: Started, *, as_json: bool) -> None:
         click.echo(as_json_text(started))
         return
     click.echo(
-        f"Wrote {started.path}: {len(started.labels)} labels, teacher {started.teacher!r}, {started.exchanges} calls."
+        f"Wrote {started.path}: {_answers(started)}, teacher {started.teacher!r}, {started.exchanges} calls."
     )
     for note in started.notes:
         click.echo(f"  {note}")
     click.echo("Next: read it, and")
     for need in started.needs:
         click.echo(f"  - {need}")
+    if started.kind != "classify":
+        return
     project = shlex.quote(str(Path(started.path).parent))
     click.echo(f"Then `overproof plan --project {project}` and `overproof run --project {project}`.")
+
+
+def _answers(started: Started) -> str:
+    return f"{len(started.labels)} labels" if started.kind == "classify" else f"kind {started.kind}"
 
 
 def show_report(path: Path, *, as_json: bool) -> None:

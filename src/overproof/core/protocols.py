@@ -84,6 +84,9 @@ class Ask(Record):
     """Sent along as the request's `metadata` when not empty."""
     sample: int = 0
     """Which of several answers to the same question this is."""
+    about: str = ""
+    """Id of the prompt it is asked for, so that what was bought for it can be found. It is not sent, and no part of
+    what makes two asks equal."""
 
 
 class Reply(Record):

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
 import polars as pl
 
-from overproof.core.protocols import StudentKind
-from overproof.discover import measure, merging, scope, skeletons
-from overproof.discover.grouping import VARIANTS, VARY, Cell, group
-from overproof.discover.kinds import FindLabels, Nature, nature
-from overproof.discover.measure import WHOLE, Cluster, Declines
-from overproof.discover.probe import probe
-from overproof.discover.records import Discovery, Found, LabelShare, Probe, Version, rate
+from overproof.discover import measure, merging, scope
+from overproof.discover.describe import ANSWERS, Frame, Help, describe, sampled
+from overproof.discover.grouping import group
+from overproof.discover.kinds import Nature, nature
+from overproof.discover.measure import WHOLE
+from overproof.discover.records import Discovery
 from overproof.discover.requests import parts
-from overproof.discover.says import name_of, sentence
-from overproof.tasks.classify import Classify
-from overproof.tasks.templates import Template, parse
 
-ANSWERS = 3_000
-"""Answers of a wording that its kind is read from, and from which labels' shares are counted."""
-FITTING = 0.999
-"""Share of the user's turns that must fit a template for it to be the task's."""
 PROBED = 5
-"""Tasks that are probed, those of the largest share of spend first."""
+"""Tasks that are probed, those with the largest share of spend first."""
 UNPRICED = 0.05
 """Share of unpriced calls up to which shares of spend are of dollars."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What discovery is handed: the work of other stages."""
-
-    find_labels: FindLabels
-    declines: Declines
-    cluster: Cluster
-    student: StudentKind | None
-    """None: no task is probed."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +30,8 @@ class Discovered:
     """The number of each exchange's task, aligned with the table; null for those in none."""
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """A task before it has a number."""
-
-    cells: Sequence[Cell]
-    nature: Nature
-    teacher: str
-    rows: pl.DataFrame
-
-
 def discover(
-    exchanges: pl.DataFrame, tools: Tools, *, alpha: float = 0.05, confidence: float = 0.95, seed: str = "discover"
+    exchanges: pl.DataFrame, help_: Help, *, alpha: float = 0.05, confidence: float = 0.95, seed: str = "discover"
 ) -> Discovered:
     """Return the tasks in `exchanges` (a table of `Exchange`).
 
@@ -72,22 +41,60 @@ def discover(
     rows = measure.with_costs(exchanges).hstack(parts(exchanges, seed))
     grouped = group(rows)
     rows = rows.with_columns(grouped.cell)
-    natures = [_nature(each, tools) for each in _each(rows, "cell", len(grouped.cells))]
+    natures = _natures(rows, len(grouped.cells), help_)
     merged = merging.merge(grouped.cells, natures)
-    rows = rows.with_columns(draft=rows["cell"].replace_strict(list(range(len(merged))), merged, return_dtype=pl.Int32, default=None))
-    by_dollars = rows["usd"].null_count() <= UNPRICED * rows.height
-    rows = rows.with_columns(spend=pl.col("usd").fill_null(0.0) if by_dollars else pl.col("weight").cast(pl.Float64))
-    order = _order(rows)
-    number = rows["draft"].replace_strict(order, list(range(1, len(order) + 1)), return_dtype=pl.Int32, default=None)
-    wheres = scope.conditions(exchanges["metadata"], number - 1, len(order))
-    tables = _each(rows, "draft", len(order))
-    total = rows["spend"].sum()
-    found: list[Found] = []
-    for place, draft in enumerate(order):
-        mine = [i for i, task in enumerate(merged) if task == draft]
-        its = _Draft([grouped.cells[i] for i in mine], *_settled(tables[draft], [natures[i] for i in mine], tools), tables[draft])
-        share = its.rows["spend"].sum() / total if total else 0.0
-        its = _described(its)
-        found.append(_found(its, place + 1, wheres[place], share, rows.height))
-    found = [_probed(each, tables[draft], tools, alpha, confidence, seed) for each, draft in zip(found, order, strict=True)]
-    return Discovered(_record(rows, found, by_dollars), number.alias("task"))
+    dollars = rows["usd"].null_count() <= UNPRICED * rows.height
+    spend = pl.col("usd").fill_null(0.0) if dollars else pl.col("weight").cast(pl.Float64)
+    rows = rows.with_columns(spend=spend, task=_mapped(rows["cell"], dict(enumerate(merged))))
+    number = _by_spend(rows)
+    rows = rows.with_columns(task=_mapped(rows["task"], number))
+    wheres = scope.conditions(rows["metadata"], rows["task"], len(number))
+    about = Frame(rows.height, float(rows["spend"].sum()), help_, alpha, confidence, seed)
+    tables = rows.partition_by("task", as_dict=True)
+    found = []
+    probed = 0
+    for task in range(1, len(number) + 1):
+        cells = {i: cell for i, cell in enumerate(grouped.cells) if number[merged[i]] == task}
+        own = tables[(task,)]
+        its = natures[next(iter(cells))] if len(cells) == 1 else nature(sampled(own), help_.find_labels)
+        worth = len(its.labels) > 1 and probed < PROBED
+        probed += worth
+        found.append(describe(task, own, cells, its, wheres[task - 1], about, probed=worth))
+    usd = rows["usd"].drop_nulls()
+    record = Discovery(
+        calls=rows.height,
+        usd=float(usd.sum()) if len(usd) else None,
+        unpriced=rows["usd"].null_count(),
+        spend_by="dollars" if dollars else "tokens",
+        tasks=tuple(found),
+        rest=rows["task"].null_count(),
+    )
+    return Discovered(record, rows["task"])
+
+
+def _natures(rows: pl.DataFrame, cells: int, help_: Help) -> list[Nature]:
+    """Return what the answers to each wording are, from those of the model that answered most of its calls."""
+    counts = rows.group_by("cell", "model").len().sort("len", "model", descending=[True, False])
+    teachers = counts.unique("cell", keep="first", maintain_order=True).select("cell", "model")
+    whole = rows.lazy().filter(WHOLE & pl.col("answer").is_not_null()).select("cell", "model", "place", "answer")
+    drawn = (
+        whole.join(teachers.lazy(), on=["cell", "model"], how="semi")
+        .sort("place")
+        .group_by("cell", maintain_order=True)
+        .head(ANSWERS)
+        .collect()
+    )
+    answers = drawn.partition_by("cell", as_dict=True)
+    none = pl.Series("answer", [], dtype=pl.String)
+    return [nature(answers[(i,)]["answer"] if (i,) in answers else none, help_.find_labels) for i in range(cells)]
+
+
+def _by_spend(rows: pl.DataFrame) -> dict[int, int]:
+    """Return the number of each task, from 1: those of the largest spend first, then of the most calls."""
+    totals = rows.filter(pl.col("task").is_not_null()).group_by("task").agg(pl.col("spend").sum(), pl.len())
+    order = totals.sort("spend", "len", "task", descending=[True, True, False])["task"].to_list()
+    return {task: place + 1 for place, task in enumerate(order)}
+
+
+def _mapped(column: pl.Series, values: Mapping[int, int]) -> pl.Series:
+    return column.replace_strict(values, default=None, return_dtype=pl.Int32)

@@ -66,7 +66,7 @@ def group(parts: pl.DataFrame) -> Grouped:
     cell = pl.repeat(None, parts.height, dtype=pl.Int32, eager=True).alias("cell")
     for row in large.iter_rows(named=True):
         mine = (keys == row["key"]).arg_true()
-        for skeleton, inside in _by_template(parts["user"].gather(mine), parts["place"].gather(mine)):
+        for skeleton, inside in _by_template(parts["asked"].gather(mine), parts["place"].gather(mine)):
             rows = mine.filter(inside)
             cell = cell.scatter(rows, len(found))
             opening = families[int(row["family"].partition("/")[0])] if row["family"] else Skeleton()
@@ -116,12 +116,12 @@ def _with_varying_tools(keyed: pl.DataFrame) -> pl.DataFrame:
 
 def _by_template(users: pl.Series, places: pl.Series) -> Iterator[tuple[Skeleton | None, pl.Series]]:
     """Yield each template of the user's turn that enough texts were made from, and which rows those are; then the rest."""
-    table = pl.DataFrame({"user": users, "place": places})
-    sample = table.group_by("user").agg(pl.col("place").min()).sort("place", "user").head(SAMPLE)["user"].to_list()
+    table = pl.DataFrame({"asked": users, "place": places})
+    sample = table.group_by("asked").agg(pl.col("place").min()).sort("place", "asked").head(SAMPLE)["asked"].to_list()
     left = pl.repeat(value=True, n=len(users), eager=True)
     fewest = max(FEWEST, int(LEAST_SHARE * len(sample)))
     for skeleton in skeletons(sample, fewest) if len(sample) >= fewest else ():
-        inside = table.select(skeleton.matches("user")).to_series() & left
+        inside = table.select(skeleton.matches("asked")).to_series() & left
         if inside.sum() >= LEAST_CALLS:
             left &= ~inside
             yield skeleton, inside

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,8 @@ MOSTLY = 0.5
 """Share of the answers that must be JSON objects for the task to be an extraction."""
 SCHEMA_FROM = 1_000
 """Answers a schema is inferred from."""
+_BESIDE = re.compile(r"reason(?:ing)?|explanation|rationale|justification|thoughts?|analysis|evidence|confidence|score|certainty")
+"""Keys beside the answer that say why, or how surely."""
 _FENCE = re.compile(r"```[\w+-]*\s+(\{.*\})\s*```", re.DOTALL)
 
 FindLabels = Callable[[pl.Series], Sequence[str] | None]
@@ -55,19 +58,27 @@ class Nature:
 
 def nature(answers: pl.Series, find_labels: FindLabels) -> Nature:
     """Return what `answers` (whole ones, no nulls) are."""
+    looked = answers.head(SCHEMA_FROM)
+    objects = [value for text in looked if (value := json_object(text)) is not None]
+    structured = len(objects) > MOSTLY * len(looked)
+    if structured and _tells_several(objects):
+        return _extraction(objects)
     labels = find_labels(answers)
     if labels is not None:
         return Nature("classify", labels=tuple(labels))
-    objects = [value for text in answers.head(SCHEMA_FROM) if (value := json_object(text)) is not None]
-    looked = min(len(answers), SCHEMA_FROM)
-    if looked and len(objects) > MOSTLY * looked:
-        counts: dict[str, int] = {}
-        for value in objects:
-            for key in value:
-                counts[key] = counts.get(key, 0) + 1
-        keys = frozenset(key for key, n in counts.items() if n > len(objects) / 2)
-        return Nature("extract", schema=infer(objects), schema_from=len(objects), keys=keys)
-    return Nature("generate")
+    return _extraction(objects) if structured else Nature("generate")
+
+
+def _extraction(objects: Sequence[Mapping[str, Any]]) -> Nature:
+    counts = Counter(key for value in objects for key in value)
+    keys = frozenset(key for key, n in counts.items() if n > len(objects) / 2)
+    return Nature("extract", schema=infer(objects), schema_from=len(objects), keys=keys)
+
+
+def _tells_several(objects: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether most objects say more than one thing: a label with its reason is one."""
+    told = (sum(_BESIDE.fullmatch(key.casefold()) is None for key in value) for value in objects)
+    return sum(n > 1 for n in told) > len(objects) / 2
 
 
 def json_object(text: str) -> dict[str, Any] | None:

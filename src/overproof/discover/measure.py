@@ -71,13 +71,13 @@ def consistency(rows: pl.DataFrame, nature: Nature, teacher: str, cluster: Clust
     twice = answered.group_by("request", maintain_order=True).agg(
         first=pl.col("answer").first(),
         second=pl.col("answer").get(1, null_on_oob=True),
-        user=pl.col("user").first(),
+        asked=pl.col("asked").first(),
         place=pl.col("place").first(),
     )
     pairs = twice.filter(pl.col("second").is_not_null()).sort("place").head(PAIRS)
     if pairs.is_empty():
         return rate(0, 0), None
-    pairs = pairs.with_columns(unit=pl.Series(cluster(pairs["user"]))).unique("unit", keep="first", maintain_order=True)
+    pairs = pairs.with_columns(unit=pl.Series(cluster(pairs["asked"]))).unique("unit", keep="first", maintain_order=True)
     forms = ((nature.normal(one), nature.normal(other)) for one, other in pairs.select("first", "second").iter_rows())
     agreeing = sum(one is not None and one == other for one, other in forms)
     return rate(agreeing, pairs.height), upper_bound(agreeing, pairs.height, LEVEL)

@@ -27,7 +27,7 @@ class _Turn(msgspec.Struct, gc=False):
 def parts(exchanges: pl.DataFrame, seed: str) -> pl.DataFrame:
     """Return, row by row of a table of `Exchange`, the parts of its request.
 
-    Columns: `system`, `user` (texts, "" where there is none, without white space at the ends), `turns`, `tools` (names,
+    Columns: `system`, `asked` (what the instructions say and the user's last turn, "" where there is none, without white space at the ends), `turns`, `tools` (names,
     sorted, comma between), `format`, `settings` (digests of other parameters), `request` (hash of all that was asked)
     and `place`, the row's draw in [0, 1).
     """
@@ -41,7 +41,7 @@ def parts(exchanges: pl.DataFrame, seed: str) -> pl.DataFrame:
 
 
 def _none() -> pl.DataFrame:
-    return pl.DataFrame(schema={"system": pl.String, "user": pl.String, "turns": pl.Int64})
+    return pl.DataFrame(schema={"system": pl.String, "asked": pl.String, "turns": pl.Int64})
 
 
 def _spoken(messages: pl.Series) -> pl.DataFrame:
@@ -49,7 +49,7 @@ def _spoken(messages: pl.Series) -> pl.DataFrame:
     rows = [_of(turns) for turns in decoded]
     columns = {
         "system": [row[0] for row in rows],
-        "user": [row[1] for row in rows],
+        "asked": [row[1] for row in rows],
         "turns": [row[2] for row in rows],
     }
     return pl.DataFrame(columns, schema=_none().schema)

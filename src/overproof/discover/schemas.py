@@ -47,7 +47,8 @@ def _value(values: Sequence[Any], depth: int) -> dict[str, Any]:
     types = sorted(by_type, key=lambda name: (name == "null", -len(by_type[name]), name))
     found: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
     if set(types) <= {"string", "null"} and "string" in by_type and (few := _few(by_type["string"])):
-        found["enum"] = [*few, *([None] if "null" in by_type else [])]
+        named = {"type": "string", "enum": few}
+        return named if len(types) == 1 else {"anyOf": [named, {"type": "null"}]}  # TOML could not list a null
     if depth > 0 and "object" in by_type:
         found |= _object(by_type["object"], depth)
     if depth > 0 and (items := [item for value in by_type.get("array", ()) for item in value]):

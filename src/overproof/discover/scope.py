@@ -41,7 +41,10 @@ def column(metadata: pl.Series, key: str) -> pl.Series:
 
 
 def conditions(metadata: pl.Series, task: pl.Series, tasks: int) -> list[str | None]:
-    """Return for each task a condition that is true for its rows (`task` is its number) and for no other, or None."""
+    """Return for each task a condition that is true for its rows and for no other, or None.
+
+    `task` numbers the rows' tasks from 1 to `tasks`, null for those in none.
+    """
     found: list[str | None] = [None] * tasks
     for key in keys(metadata):
         if key in _HIDDEN:
@@ -49,10 +52,10 @@ def conditions(metadata: pl.Series, task: pl.Series, tasks: int) -> list[str | N
         table = pl.DataFrame({"task": task, "value": column(metadata, key)}).group_by("task", "value").len()
         if table["value"].n_unique() > FEW + 1:
             continue
-        shared = table.group_by("value").agg(pl.col("task").fill_null(-1).n_unique().alias("tasks"))
+        shared = table.group_by("value").agg(pl.col("task").fill_null(0).n_unique().alias("tasks"))
         own = table.join(shared, on="value", nulls_equal=True)
         for number in range(tasks):
-            mine = own.filter(pl.col("task") == number)
+            mine = own.filter(pl.col("task") == number + 1)
             clean = mine.height and (mine["tasks"] == 1).all() and mine["value"].null_count() == 0
             if found[number] is None and clean and mine.height <= MOST_VALUES:
                 found[number] = condition(key, sorted(mine["value"].to_list()))

@@ -44,6 +44,8 @@ TUNED: Final = 0.1
 """Share of the other folds' units that a fold's student is tuned on."""
 SUREST: Final = 0.2
 """Share of the examples, the ones the student is surest of, on which the teacher's rate of mistakes is counted."""
+ENOUGH: Final = 20_000
+"""Examples that a fold's student learns from at most, whole units drawn by hash: more would cost minutes for little."""
 LEVEL: Final = 0.05
 """Chance that the lower bound of that rate is above it."""
 LEAST_SEEN: Final = 5
@@ -87,7 +89,7 @@ def opinion(
     opinion on. With too few examples for `kind` to be fitted on any `folds - 1` of the folds there is none.
     """
     try:
-        chances, seen = _out_of_fold(kind, examples, dealt, labels, folds)
+        chances, seen = out_of_fold(kind, examples, dealt, labels, folds)
     except NotEnoughData:
         return Opinion.none()
     rows = {name: row for row, name in enumerate(dealt["prompt_id"])}
@@ -102,10 +104,13 @@ def opinion(
     return Opinion(rows, columns, likely, least)
 
 
-def _out_of_fold(
+def out_of_fold(
     kind: StudentKind, examples: pl.DataFrame, dealt: pl.DataFrame, labels: tuple[str, ...], folds: int
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """Return chances and how many examples of each label the student had, both of shape (prompts, labels)."""
+    """Return chances and how many examples of each label the student had, both of shape (prompts, labels).
+
+    Arguments as for `opinion`. Raises `NotEnoughData` when `kind` does.
+    """
     places = pl.DataFrame({"unit": dealt["unit"].unique(maintain_order=True)})
     places = places.with_columns(pl.Series("place", draws("doubt", places["unit"]), dtype=pl.Float64) * folds)
     fold, within = pl.col("place").cast(pl.Int64), pl.col("place") % 1
@@ -115,7 +120,8 @@ def _out_of_fold(
     seen = np.zeros((dealt.height, len(labels)), dtype=np.int64)
     for each in range(folds):
         others, left_out = known.filter(fold != each), (asked["place"].cast(pl.Int64) == each).to_numpy()
-        train, tune = others.filter(within >= TUNED), others.filter(within < TUNED)
+        until = TUNED + (1 - TUNED) * min(1.0, ENOUGH / max(1, others.height))
+        train, tune = others.filter(within.is_between(TUNED, until)), others.filter(within < TUNED)
         student = kind.fit(Train(train.select(examples.columns)), Tune(tune.select(examples.columns)), labels, seed=0)
         counted = dict(train["answer"].value_counts().iter_rows())
         chances[left_out] = student.probabilities(asked.filter(left_out)["input"].to_list())

@@ -52,7 +52,8 @@ def _ask(
         Message(role="system", content=instruction),
         Message(role="user", content=quoted({REQUEST: request, ANSWER: answer})),
     )
-    return Ask(messages=messages, parameters=parameters, metadata=sendable(prompt.metadata, send_metadata))
+    sent = sendable(prompt.metadata, send_metadata)
+    return Ask(messages=messages, parameters=parameters, metadata=sent, about=prompt.id)
 
 
 def confirmed(text: str | None) -> bool | None:

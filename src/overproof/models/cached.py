@@ -105,7 +105,7 @@ class Cached:
         try:
             reply = await self._model.ask(ask)
             if reply.error is None:
-                entry = Entry.of(wanted, reply)
+                entry = Entry.of(wanted, reply, ask.about)
                 kept.append(entry)
                 self._remember(self._load(), [entry])
             return reply

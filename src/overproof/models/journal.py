@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -28,12 +28,15 @@ class Entry(Record, omit_defaults=True, forbid_unknown_fields=False, gc=False):
     latency_ms: float = 0.0
     answered_by: str = ""
     logprob: float | None = None
+    about: str = ""
+    """Id of the prompt it was bought for; "" in what earlier versions wrote."""
 
     @classmethod
-    def of(cls, key: str, reply: Reply) -> Entry:
+    def of(cls, key: str, reply: Reply, about: str = "") -> Entry:
         """Return what is kept of `reply`."""
         return cls(
             key=key,
+            about=about,
             text=reply.text,
             finish_reason=reply.finish_reason,
             input_tokens=reply.input_tokens,
@@ -69,6 +72,31 @@ def read(path: Path) -> list[Entry]:
     except FileNotFoundError:
         return []
     return list(_entries(path, (data + b"\n")[: _whole(data)]))
+
+
+def prune(path: Path, keep: Callable[[Entry], bool]) -> tuple[list[Entry], int]:
+    """Leave only the entries in the file that are to be kept; return those, and how many were taken out.
+
+    Whoever reads meanwhile sees the old file or the new one. Nobody can be writing to it: its lock is held.
+    """
+    lock = _locked(path)
+    try:
+        entries = read(path)
+        kept = [entry for entry in entries if keep(entry)]
+        if len(kept) < len(entries):
+            _replace(path, b"".join(_encode(entry) + b"\n" for entry in kept))
+        return kept, len(entries) - len(kept)
+    finally:
+        os.close(lock)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    neighbour = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    neighbour.replace(path)
 
 
 class Journal:

@@ -16,7 +16,7 @@ import polars as pl
 
 from overproof.calibrate import head
 from overproof.core.chance import digest
-from overproof.core.errors import BudgetTooSmall
+from overproof.core.errors import BudgetTooSmall, UserError
 from overproof.core.protocols import Asking, Combining, Means, OnEncoder, Student, StudentKind, Workshop
 from overproof.core.splits import Train
 from overproof.core.store import Making, Store, write_json
@@ -195,8 +195,9 @@ def load_student(project: Project, kind: StudentKind, key: str) -> tuple[Student
     """Return a fitted student and the seconds its training took."""
     shelf, _, name = key.partition("/")
     manifest = Store(project.store.root / "fitted").manifest(shelf, name)
-    seconds = float(manifest.summary["seconds"]) if manifest else 0.0
-    return kind.load(fitted_folder(project, key)), seconds
+    if manifest is None:  # it had learned from somebody who was forgotten
+        raise UserError(f"the student {kind.name!r} is gone: `overproof run --again students` fits it anew")
+    return kind.load(fitted_folder(project, key)), float(manifest.summary["seconds"])
 
 
 def _entrant(name: str, kind: str, file: str, said: pl.DataFrame) -> Entrant:

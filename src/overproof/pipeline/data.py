@@ -11,7 +11,7 @@ from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
 from overproof.models.prices import BYTES_PER_TOKEN
-from overproof.pipeline import files, memory
+from overproof.pipeline import files, memory, tombstones
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -35,10 +35,11 @@ def make_logs(project: Project, making: Making, listen: Listener) -> None:
     )
     if files.fingerprint(contract, project.root, project.store.root / "files.json") != project.keys["files"]:
         raise UserError("a log changed while it was being read: run again, or give a copy of it")
-    logged.exchanges.write_parquet(making.folder / "exchanges.parquet")
-    logged.set_aside.write_parquet(making.folder / "set_aside.parquet")
+    exchanges, set_aside = tombstones.without(logged.exchanges, logged.set_aside, tombstones.load(project.forgotten))
+    exchanges.write_parquet(making.folder / "exchanges.parquet")
+    set_aside.write_parquet(making.folder / "set_aside.parquet")
     write_json(making.folder / "summary.json", logged.summary)
-    making.summary = {"exchanges": logged.exchanges.height, "set_aside": logged.set_aside.height}
+    making.summary = {"exchanges": exchanges.height, "set_aside": set_aside.height}
 
 
 def make_prompts(project: Project, making: Making, listen: Listener) -> None:

@@ -29,20 +29,28 @@ def find_labels(answers: pl.Series) -> list[str]:
     Raises:
         NotEnoughData: there is no small set of them, or only one.
     """
+    labels = labels_in(answers)
+    if labels is not None:
+        return _plausible(labels, answers.len())
+    different = answers.drop_nulls().str.strip_chars().n_unique()
+    raise NotEnoughData(
+        f"the answers look like free text or JSON, not like labels: {different:,} different ones in "
+        f"{answers.len():,} calls; `extract` and `generate` are not here yet; of several tasks in one log, "
+        "--where \"app = '...'\" picks one"
+    )
+
+
+def labels_in(answers: pl.Series) -> list[str] | None:
+    """Return what `find_labels` does, also when it is one label or many for so few calls; None where there are none."""
     counts = answers.drop_nulls().str.strip_chars().value_counts(name="n").rename({answers.name: "text"})
     spellings = _spellings(counts.sort("n", "text", descending=[True, False]))
     enough = max(3, MIN_SHARE * answers.len())
     frequent = [text for text, n in spellings.items() if n >= enough and _may_be_label(text)]
-    if 0 < len(frequent) <= MAX_LABELS:
-        labels = _without_sentences(frequent)
-        readable = Classify(labels=tuple(labels)).read_column(answers).answer
-        if readable.len() - readable.null_count() > answers.len() / 2:
-            return _plausible(labels, answers.len())
-    raise NotEnoughData(
-        f"the answers look like free text or JSON, not like labels: {counts.height:,} different ones in "
-        f"{answers.len():,} calls; `extract` and `generate` are not here yet; of several tasks in one log, "
-        "--where \"app = '...'\" picks one"
-    )
+    if not 0 < len(frequent) <= MAX_LABELS:
+        return None
+    labels = _without_sentences(frequent)
+    readable = Classify(labels=tuple(labels)).read_column(answers).answer
+    return labels if readable.len() - readable.null_count() > answers.len() / 2 else None
 
 
 def _plausible(labels: list[str], calls: int) -> list[str]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from overproof.core.errors import UserError
-from overproof.core.store import file_digest, write_json
-from overproof.core.types import Record
+from overproof.core.store import MANIFEST, file_digest, write_json
+from overproof.core.types import Manifest, Record
 from overproof.pipeline.project import Project
 
 if TYPE_CHECKING:
@@ -74,6 +74,18 @@ def fix(project: Project) -> None:
     dealt.write_parquet(neighbour)
     neighbour.replace(project.assignments)
     write_json(project.memory, Memory(assignments=digest(project), dealt_by=(*memory.dealt_by, key)))
+
+
+def follow(project: Project) -> None:
+    """Name the table of assignments as it is now, wherever it is named, after rows were taken out of it."""
+    memory, now = _memory(project), digest(project)
+    if memory is None or memory.assignments == now:
+        return
+    for path in (project.store.root / "prompts").glob(f"*/{MANIFEST}"):
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        if manifest.summary.get("memory") == memory.assignments:
+            write_json(path, msgspec.structs.replace(manifest, summary=manifest.summary | {"memory": now}))
+    write_json(project.memory, msgspec.structs.replace(memory, assignments=now))
 
 
 def _memory(project: Project) -> Memory | None:

@@ -8,18 +8,23 @@ from typing import Any
 
 from overproof.contract import Contract
 from overproof.core import plugins
+from overproof.core.errors import ContractError
 from overproof.core.protocols import Baseline, Rule, StudentKind, Task
-from overproof.tasks.options import TaskOptions
+
+NOT_YET = ("extract", "generate")
+"""Kinds whose contracts can be written and checked, but not run."""
 
 
 def task_of(contract: Contract) -> Task:
-    """Return what an answer means under this contract."""
-    return _built(contract.task)
+    """Return what an answer means under this contract; raise ContractError for a kind that cannot be run yet."""
+    if contract.task.kind in NOT_YET:
+        raise ContractError("task.kind", f"{contract.task.kind!r} is not here yet; this version runs 'classify'")
+    return _built(contract.task.kind, contract.task.labels)
 
 
 @lru_cache(maxsize=8)
-def _built(options: TaskOptions) -> Task:
-    table = {"kind": options.kind, "labels": options.labels}
+def _built(kind: str, labels: tuple[str, ...]) -> Task:
+    table = {"kind": kind, "labels": labels}
     return plugins.build("tasks", table, key="kind", where="task")  # type: ignore[no-any-return]  # the seam's own type
 
 

@@ -69,6 +69,11 @@ class Project:
         return self.store.root / "ledger.jsonl"
 
     @property
+    def forgotten(self) -> Path:
+        """Whom later runs must not read in again."""
+        return self.store.root / "forgotten.jsonl"
+
+    @property
     def assignments(self) -> Path:
         """Which request was dealt to which split, once a decision has been taken on it."""
         return self.store.root / "assignments.parquet"

@@ -22,7 +22,7 @@ from overproof.prompts.splits import deal
 from overproof.prompts.summary import summarise
 from overproof.prompts.units import near_duplicates
 from overproof.prompts.windows import cut
-from overproof.tasks.inputs import extract_column
+from overproof.tasks.inputs import extract_column, instructed
 from overproof.tasks.options import TaskOptions
 
 UNREADABLE = "(not readable)"
@@ -100,6 +100,10 @@ def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
         raise NotEnoughData(
             f"no call matches task.where = {task.where!r}; the logs' metadata holds {_known(exchanges['metadata'])}"
         )
+    if task.system:
+        mine = mine.filter(instructed(mine, task.system))
+        if mine.is_empty():
+            raise NotEnoughData("no call has instructions that fit task.system: compare them with the logs, word by word")
     found = mine.with_columns(input=extract_column(mine, task.input)).filter(pl.col("input").is_not_null())
     if found.is_empty():
         raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")

@@ -35,7 +35,7 @@ _NAMES = 9
 
 _STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "no takeover": "dim", "not tested": "dim"}
 
-_DROPPED = ("match", "size", "alone", "threshold", "slices", "teacher", "funnel", "sampling", "economics")
+_DROPPED = ("match", "alone", "teacher", "threshold", "funnel", "size", "slices", "sampling", "economics")
 """Blocks that make room for the next steps, first to last; the page has all of them."""
 
 

@@ -12,11 +12,13 @@ import msgspec
 from overproof.core.chance import canonical
 from overproof.core.errors import UserError
 from overproof.core.types import Message
+from overproof.tasks import templates
 
 if TYPE_CHECKING:
     import polars as pl
 
 INSTRUCTIONS = ("system", "developer")
+TEMPLATE = "template:"
 STEP = re.compile(r"\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)|\[(?P<index>-?[0-9]+)\]|\['(?P<quoted>[^']+)'\]")
 
 Extractor = Callable[[Sequence[Message], Mapping[str, Any]], str | None]
@@ -27,8 +29,8 @@ class UnreadableInput(UserError):
 
     def __init__(self, how: str, fault: str) -> None:
         super().__init__(
-            f"task.input {how!r} {fault}; write 'last_user', 'all', or a path into the request made of .name, [number] "
-            f"and ['name'], such as '$.messages[1].content' or '$.messages[-1].content'"
+            f"task.input {how!r} {fault}; write 'last_user', 'all', a path into the request made of .name, [number] "
+            f"and ['name'], such as '$.messages[1].content' or '$.messages[-1].content', or 'template: ... {{input}} ...'"
         )
 
 
@@ -37,7 +39,8 @@ def extract(messages: Sequence[Message], parameters: Mapping[str, Any], how: str
 
     `last_user` is the last turn of the user; `all` is every turn but the instructions (system and developer), which
     are the same in each request, with the roles written before them where there is more than one; a path leads into
-    `{"messages": [...], **parameters}`, and what it finds is written as JSON unless it is text.
+    `{"messages": [...], **parameters}`, and what it finds is written as JSON unless it is text; a template
+    (`tasks.templates`) is held against the last turn of the user, and what stands in its slot `input` is returned.
     """
     return _blank_is_none(extractor(how)(messages, parameters))
 
@@ -47,7 +50,8 @@ def extract_column(exchanges: pl.DataFrame, how: str) -> pl.Series:
     import polars as pl
 
     read = extractor(how)
-    keys = ["messages"] if how in ("last_user", "all") or how.startswith("$.messages") else ["messages", "parameters"]
+    of_messages = how in ("last_user", "all") or how.startswith(("$.messages", TEMPLATE))
+    keys = ["messages"] if of_messages else ["messages", "parameters"]
     distinct = exchanges.select(keys).unique()
     messages = msgspec.json.Decoder(tuple[Message, ...])
     parameters = msgspec.json.Decoder(dict[str, Any])
@@ -66,9 +70,41 @@ def extractor(how: str) -> Extractor:
         return _last_user
     if how == "all":
         return _all
+    if how.startswith(TEMPLATE):
+        return _in_template(how)
     if not how.startswith("$"):
         raise UnreadableInput(how, "is no known way to read a request")
     return _follow(_steps(how))
+
+
+def instructions(messages: Sequence[Message]) -> str:
+    """Return what the system and developer turns say, a blank line between them."""
+    return "\n\n".join(each.content for each in messages if each.role in INSTRUCTIONS).strip()
+
+
+def instructed(exchanges: pl.DataFrame, systems: Sequence[str]) -> pl.Series:
+    """Return whether the instructions of each row of a table of `Exchange` fit one of the templates `systems`."""
+    import polars as pl
+
+    known = [templates.parse(text) for text in systems]
+    fit = cache(lambda text: templates.fits(text, known))
+    messages = msgspec.json.Decoder(tuple[Message, ...])
+    found = [fit(instructions(messages.decode(text))) for text in exchanges["messages"]]
+    return pl.Series("instructed", found, dtype=pl.Boolean)
+
+
+def _in_template(how: str) -> Extractor:
+    template = templates.parse(how.removeprefix(TEMPLATE))
+    if template.slots.count("input") != 1:
+        raise UnreadableInput(how, "does not have one slot {input}")
+    place = template.slots.index("input")
+
+    def read(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
+        turn = _last_user(messages, parameters)
+        values = None if turn is None else template.values(turn)
+        return None if values is None else values[place]
+
+    return read
 
 
 def _last_user(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from overproof.core.types import Record
 
 
@@ -11,11 +13,19 @@ class TaskOptions(Record):
     name: str
     """Names the task, and folders: letters, digits, spaces and `_ . -`."""
     kind: str = "classify"
-    """`classify`, or a plug-in's name. (`extract` and `generate` are not here yet.)"""
+    """`classify`, `extract`, `generate`, or a plug-in's name. (The second and third can be written, but not run yet.)"""
     input: str = "last_user"
-    """The part of a request that varies, which is what the student sees: `last_user`, `all`, or a JSONPath into the
-    request such as `$.messages[1].content`."""
+    """The part of a request that varies, which is what the student sees: `last_user`, `all`, a JSONPath into the
+    request such as `$.messages[1].content`, or the user's last turn with its constant text around `{input}`:
+    `template: Classify this message: {input}`. A request without such an input is of another task."""
     labels: tuple[str, ...] = ()
     """The answers there are; when left out, `overproof init` writes those it finds."""
     where: str | None = None
     """SQL expression over metadata that tells this task's requests from others in the same logs."""
+    system: tuple[str, ...] = ()
+    """Instructions (system prompt) that this task's requests have: one of these, in which `{name}` stands for whatever
+    varies and a brace that is text is written twice. Empty: any."""
+    schema: dict[str, Any] | None = None
+    """JSON Schema of the answers of `extract`."""
+    rubric: str = ""
+    """What makes an answer of `generate` good, in words a judge can go by."""

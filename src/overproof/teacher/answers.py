@@ -109,7 +109,8 @@ def asks(
 def _ask(prompt: Prompt, sample: int, send_metadata: Collection[str], temperature: float | None) -> Ask:
     sent = sendable(prompt.metadata, send_metadata)
     warmth = {} if temperature is None else {"temperature": temperature}
-    return Ask(messages=prompt.messages, parameters=prompt.parameters | warmth, metadata=sent, sample=sample)
+    parameters = prompt.parameters | warmth
+    return Ask(messages=prompt.messages, parameters=parameters, metadata=sent, sample=sample, about=prompt.id)
 
 
 def estimate(calls: Iterable[tuple[PromptId, Ask]], price: Price, output_tokens: float | None = None) -> float:
