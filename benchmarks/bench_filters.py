@@ -237,7 +237,8 @@ def _pair(bank: Bank, confusion: NDArray[np.float64], rate: float, seed: int, *,
     for at in np.flatnonzero(rng.random(len(said)) < rate):
         said[at] = rng.choice(len(bank.labels), p=confusion[said[at]])
     names = np.array(bank.labels)
-    taught = bank.examples[drawn].with_columns(answer=pl.Series(names[said]))
+    splits = ["tune" if draw("tune", name) < 0.1 else "train" for name in bank.examples[drawn]["prompt_id"]]
+    taught = bank.examples[drawn].with_columns(answer=pl.Series(names[said]), split=pl.Series(splits))
     kept = taught["prompt_id"].is_in(_kept(taught, bank.labels).implode()).to_numpy()
     wrong, out = said != gold, ~kept
     before, after = _accuracy(bank, taught), _accuracy(bank, taught.filter(pl.Series(kept)))
@@ -254,14 +255,14 @@ def _kept(taught: pl.DataFrame, labels: tuple[str, ...]) -> pl.Series:
     judged = taught.with_columns(source=pl.lit("log"), rule=pl.lit(None, pl.String), logprob=pl.lit(None, pl.Float64))
     weighed = doubt.weigh(judged, opinion(Linear(penalty=PENALTY), taught, taught, labels))
     nobody = pl.DataFrame(schema={"prompt_id": pl.String, "cap": pl.Int64})
-    standing = settle.standing(weighed, nobody, doubt.doubted(weighed, taught, 0.25))
+    standing = settle.standing(weighed, nobody, doubt.doubted(weighed, taught, 0.25), taught)
     silent = pl.DataFrame(schema={"prompt_id": pl.String, "confirmed": pl.Boolean})
     return settle.fates(standing, silent).filter(pl.col("answer").is_not_null())["prompt_id"]
 
 
 def _accuracy(bank: Bank, taught: pl.DataFrame) -> float:
-    tuned = pl.Series([draw("tune", name) < 0.1 for name in taught["prompt_id"]])
-    student = Linear().fit(Train(taught.filter(~tuned)), Tune(taught.filter(tuned)), bank.labels, 0)
+    train, tune = (taught.filter(pl.col("split") == split) for split in ("train", "tune"))
+    student = Linear().fit(Train(train), Tune(tune), bank.labels, 0)
     return float((student.probabilities(bank.test).argmax(axis=1) == bank.test_gold).mean())
 
 

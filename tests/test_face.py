@@ -6,7 +6,7 @@ import overproof
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(overproof.__all__) == ["__version__", "encoders", "init", "plan", "report", "run", "status"]
+    assert sorted(overproof.__all__) == ["__version__", "discover", "encoders", "init", "plan", "report", "run", "status"]
 
 
 def test_every_public_name_is_there() -> None:

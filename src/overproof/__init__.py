@@ -1,7 +1,8 @@
 """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
 
-Everything the command line does is one call away: `run(path)`, `plan(path)`, `init(...)`, `report(...)`, `status(...)`;
-`encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what `overproof models` does.
+Everything the command line does is one call away: `discover(logs)`, `init(...)`, `plan(path)`, `run(path)`,
+`report(...)`, `status(...)`; `encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what
+`overproof models` does.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "encoders", "init", "plan", "report", "run", "status"]
+__all__ = ["__version__", "discover", "encoders", "init", "plan", "report", "run", "status"]
 
 if TYPE_CHECKING:
     from overproof.pipeline import encoders
+    from overproof.pipeline.discover import discover
     from overproof.pipeline.init import init
     from overproof.pipeline.plan import plan
     from overproof.pipeline.run import run
     from overproof.pipeline.status import status
     from overproof.pipeline.tell import report
 
-_HOMES = {"init": "init", "plan": "plan", "report": "tell", "run": "run", "status": "status"}
+_HOMES = {"discover": "discover", "init": "init", "plan": "plan", "report": "tell", "run": "run", "status": "status"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module holds anything

@@ -39,7 +39,7 @@ def test_help_lists_the_commands_in_the_order_people_use_them(tmp_path: Path) ->
     ran = overproof("--help", cwd=tmp_path)
 
     commands = re.findall(r"^  (\w+)  ", ran.stdout.split("Commands:")[1], re.MULTILINE)
-    assert commands == ["demo", "init", "plan", "run", "report", "status", "schema", "forget", "models"]
+    assert commands == ["demo", "discover", "init", "plan", "run", "report", "status", "schema", "forget", "models"]
     assert (ran.returncode, ran.stderr) == (0, "")
 
 

@@ -11,6 +11,7 @@ from overproof.core import tables
 from overproof.core.errors import UserError
 from overproof.core.types import Exchange, Message
 from overproof.logs.gold import join, read_gold
+from overproof.logs.gold import table as right
 from overproof.logs.options import GoldOptions
 
 OPTIONS = GoldOptions(path="gold.jsonl", on="ticket", field="category")
@@ -72,7 +73,9 @@ def test_a_torn_gold_file_stops_the_run(tmp_path: Path) -> None:
 
 
 def test_gold_is_joined_by_a_metadata_key_and_order_stays() -> None:
-    table = join(exchanges({"ticket": "t2"}, {}, {"ticket": "t1"}, {"ticket": "t2"}), {"t1": "a", "t2": "b"}, "ticket")
+    table = join(
+        exchanges({"ticket": "t2"}, {}, {"ticket": "t1"}, {"ticket": "t2"}), right({"t1": "a", "t2": "b"}), "ticket"
+    )
 
     assert table["gold"].to_list() == ["b", None, "a", "b"]
     assert table["id"].to_list() == ["r0", "r1", "r2", "r3"]
@@ -81,12 +84,14 @@ def test_gold_is_joined_by_a_metadata_key_and_order_stays() -> None:
 
 @pytest.mark.parametrize("key", ["a key", "it's", 'quo"ted', "dot.ted", "größe", "$[0]"])
 def test_any_metadata_key_can_be_matched_on(key: str) -> None:
-    assert join(exchanges({key: "x"}), {"x": "gold"}, key)["gold"].to_list() == ["gold"]
+    assert join(exchanges({key: "x"}), right({"x": "gold"}), key)["gold"].to_list() == ["gold"]
 
 
 def test_gold_can_be_matched_with_the_id() -> None:
-    assert join(exchanges({}, {}), {"r1": "a"}, "id")["gold"].to_list() == [None, "a"]
+    assert join(exchanges({}, {}), right({"r1": "a"}), "id")["gold"].to_list() == [None, "a"]
 
 
 def test_gold_that_stands_in_the_row_stays() -> None:
-    assert join(exchanges({"ticket": "t1"}, gold="mine"), {"t1": "other"}, "ticket")["gold"].to_list() == ["mine"]
+    assert join(exchanges({"ticket": "t1"}, gold="mine"), right({"t1": "other"}), "ticket")["gold"].to_list() == [
+        "mine"
+    ]

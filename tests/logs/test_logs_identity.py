@@ -5,8 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.core import tables
-from overproof.core.types import Exchange, Message
-from overproof.logs.identity import settle
+from overproof.core.types import Exchange, Message, SetAside
+from overproof.logs import pieces
+from overproof.logs.pieces import MARKS, Finish, Rows
+from overproof.logs.read import apply, resolve
+
+
+def settle(exchanges: pl.DataFrame, store: str | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = Rows("f", exchanges, tables.frame((), SetAside), store)
+    table = pieces.finish([rows], Finish(redact=False)).table()
+    found = resolve(table.select(list(MARKS)), lambda places, names: table.select(names)[places])
+    return apply(table, found.changes), found.set_aside
 
 
 def table(*ids_and_answers: tuple[str, str | None]) -> pl.DataFrame:
@@ -48,3 +57,10 @@ def test_ids_are_unique_and_no_row_is_lost(rows: list[tuple[str, str | None]]) -
     assert kept.height + aside.height == len(rows)
     assert kept.height == len(set(rows))
     assert kept["source"].to_list() == sorted(kept["source"], key=lambda source: int(source[2:]))
+
+
+def test_in_a_store_where_an_id_names_one_call_the_last_of_its_copies_counts() -> None:
+    kept, aside = settle(table(("a", "x"), ("b", "x"), ("a", "y"), ("b", "x")), store="langfuse")
+
+    assert kept["source"].to_list() == ["f:2", "f:3"]
+    assert aside["reason"].to_list() == ["duplicate of f:2", "duplicate of f:3"]

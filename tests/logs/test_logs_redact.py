@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overproof.core import tables
-from overproof.core.types import Exchange, Message
-from overproof.logs.redact import redact_table
+from overproof.core.types import Exchange, Message, SetAside
+from overproof.logs.redact import redact_set_aside, redact_table
 from overproof.tasks.redact import pseudonym, redact_record
 
 TEXTS = st.lists(
@@ -180,3 +180,66 @@ def test_the_users_last_turn_is_numbered_first() -> None:
     found = redacted(exchange(messages=tuple(Message(role=role, content=text) for role, text in turns)))
 
     assert [each.content for each in found.messages] == ["[EMAIL_3]", "[EMAIL_2]", "?", "[EMAIL_1], [EMAIL_2]"]
+
+
+def test_a_card_or_a_phone_that_is_a_number_in_json_is_masked_and_other_numbers_stay_numbers() -> None:
+    limits = {"card": 4012888888881881, "phone": 447700900461, "max_tokens": 4096, "seed": 1234567890123, "on": True}
+
+    found = redacted(exchange(parameters=limits))
+
+    assert found.parameters == limits | {"card": "[CARD_1]", "phone": "[PHONE_1]"}
+
+
+def test_json_without_spaces_is_writing_however_long() -> None:
+    """Only what looks like encoded data is left alone; tool calls are often written tightly."""
+    call = json.dumps({f"field{i}": "a@b.example" for i in range(400)}, separators=(",", ":"))
+    assert len(call) > 4096
+
+    found = redacted(exchange(messages=(Message(role="assistant", extra={"arguments": call}),)))
+
+    assert "a@b.example" not in found.messages[0].extra["arguments"]
+
+
+@pytest.mark.parametrize("field", ["user", "conversation", "id", "model", "answered_by", "release"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-Ab3dEfGh1jKlMnOpQrSt",
+        "DE89370400440532013000",
+        "4012888888881881",
+        "4012-8888-8888-1881",
+        "x@y.example",
+    ],
+)
+def test_a_name_that_is_itself_a_secret_is_replaced(field: str, secret: str) -> None:
+    assert getattr(redacted(exchange(**{field: secret})), field) != secret
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "claude-3-5-sonnet@20240620",
+        "gpt-4o-2024-08-06",
+        "@cf/meta/llama-3.1-8b",
+        "anthropic.claude-3-sonnet-20240229-v1:0",
+    ],
+)
+def test_names_of_models_stay(name: str) -> None:
+    assert redacted(exchange(model=name)).model == name
+
+
+def test_fields_called_password_hold_one() -> None:
+    found = redacted(
+        exchange(metadata={"userPassword": "hunter2!", "accessToken": "q8Zr2LwX91vTn4Kc", "monkey": "hunter2!"})
+    )
+
+    assert found.metadata == {"userPassword": "[KEY_1]", "accessToken": "[KEY_2]", "monkey": "hunter2!"}
+
+
+def test_a_row_set_aside_is_masked_in_its_reason_too() -> None:
+    table = tables.frame(
+        [SetAside(source="f:1", reason="not a model's call: a@b.example", excerpt="c@d.example")], SetAside
+    )
+
+    assert redact_set_aside(table).row(0) == ("f:1", "not a model's call: [EMAIL_1]", "[EMAIL_1]")
+    assert redact_set_aside(table.clear()).equals(table.clear())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Secrets of every kind in every field of a log, then the whole road: none of them is anywhere on disk, or on a screen."""
+"""Secrets of every kind in every field of a log, then the whole road: none of them is on disk or on a screen."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def openai(row: dict[str, Any], i: int) -> dict[str, Any]:
 
 
 def pairs(row: dict[str, Any], i: int) -> dict[str, Any]:
-    """Return a toy call in the plain form, likewise; every other one was answered by a model that is not the teacher."""
+    """Return a toy call in the plain form, likewise; every other one was answered by another model."""
     kept = {key: row[key] for key in ("timestamp", "gold", "input_tokens", "output_tokens", "latency_ms")}
     secret = list(SECRETS.values())[i % len(SECRETS)]
     return kept | {
@@ -121,7 +121,8 @@ def written(folder: Path, url: str) -> Path:
     reach = f'model = "big"\nbase_url = "{url}"\nceiling = 40'
     contract = (
         CONTRACT.replace('model = "big"', reach)
-        + '\n[gold]\npath = "gold.jsonl"\non = "id"\nfield = "label"\n\n[budget]\nusd = 5\n\n[prompts]\nunit = ["near_duplicate"]\n'
+        + '\n[gold]\npath = "gold.jsonl"\non = "id"\nfield = "label"\n'
+        + '\n[budget]\nusd = 5\n\n[prompts]\nunit = ["near_duplicate"]\n'
     )
     toy_logs.project(folder, [], contract)
     (folder / "logs" / "a.jsonl").write_text(

@@ -20,11 +20,12 @@ from overproof.core.errors import MissingExtra, UserError
 from overproof.core.protocols import Workshop
 from overproof.core.store import write_json
 from overproof.models.encoders import store
-from overproof.students import fine_tune
+from overproof.students import encoder_fit, fine_tune
 from overproof.students.encoder import EncoderKind
 from overproof.students.encoder_student import EncoderStudent
 from overproof.students.fine_tune import TrainingFailed
 from overproof.students.fine_tune_job import CHECKPOINT, TUNED
+from overproof.students.fitting import matter
 
 TEXTS = [*(text for text, _ in TAUGHT), "", "where is my money"]
 KIND = EncoderKind(model="tiny", fine_tune=True, learning_rate=1e-3)
@@ -226,3 +227,13 @@ def test_what_was_trained_is_served_without_torch(student: EncoderStudent, tmp_p
     ran = subprocess.run([sys.executable, "-c", ask, str(tmp_path), *TEXTS], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == student.probabilities(TEXTS).tobytes().hex()
+
+
+def test_of_two_heads_the_one_stays_that_tune_is_surer_of(student: EncoderStudent) -> None:
+    """The one fitted after training, which reads tokens too, or the one that was trained along."""
+    given = encoder_fit.shuffled(matter(train(), tune(), LABELS))
+    right = fine_tune._with_head(student, given, np.vstack([student.head.weights, student.head.bias]))
+    wrong = fine_tune._with_head(student, given, -np.vstack([student.head.weights, student.head.bias]))
+
+    assert fine_tune._doubt(right, given) < fine_tune._doubt(wrong, given)
+    assert not len(right.tokens.said)

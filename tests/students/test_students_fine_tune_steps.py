@@ -20,7 +20,7 @@ from overproof.models.encoders.shape import Pooling
 from overproof.models.encoders.tokens import tokenizer
 from overproof.students import fine_tune_steps
 from overproof.students.fine_tune_job import CHECKPOINT, JOB, LESSON, TUNED, Job, Lesson, lesson_bytes, place, read
-from overproof.students.fine_tune_network import open_network, padded, prefix_of
+from overproof.students.fine_tune_network import head_of, open_network, padded, prefix_of
 from overproof.students.fine_tune_steps import AT_ONCE, Pace, Trainer, batches, parts, schedule
 
 Make = Callable[[Job, Lesson], Trainer]
@@ -181,6 +181,13 @@ def test_what_is_trained_is_what_will_be_served(encoder: Path, layers: int, pool
         said = network.logits([np.array(words.encode(text).ids, dtype=np.int32) for text in texts]).numpy()
 
     assert np.allclose(said, served.embed(texts) @ head[:-1] + head[-1], atol=1e-4)
+
+
+def test_the_head_comes_out_as_it_went_in(encoder: Path) -> None:
+    head = lesson().head
+    trained = open_network(encoder, "mean", 1, head).trained()
+
+    assert np.allclose(head_of({name: each.detach().numpy() for name, each in trained.items()}), head, atol=1e-6)
 
 
 def test_word_embeddings_are_not_trained(encoder: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from overproof import __version__
-from overproof.cli.forget import forget
 from overproof.cli.discover import discover
+from overproof.cli.forget import forget
 from overproof.cli.models import models
 from overproof.cli.options import PATH, json_option, project_option
 

@@ -11,7 +11,7 @@ import click
 from overproof.cli.options import json_option
 
 if TYPE_CHECKING:
-    from overproof.discover.records import Discovery, Found, Rate
+    from overproof.discovery.records import Discovery, Found, Rate
 
 
 @click.command()
@@ -37,14 +37,15 @@ def _told(found: Discovery, logs: str) -> str:
 
     from rich.console import Console
 
-    console = Console(file=StringIO(), width=_width(), color_system=None, highlight=False, markup=False)
+    drawn = StringIO()
+    console = Console(file=drawn, width=_width(), color_system=None, highlight=False, markup=False)
     console.print(_table(found))
     lines = [_head(found), *(each.says[0].upper() + each.says[1:] + "." for each in found.tasks)]
     lines += [f"Task {each.number}: {note}." for each in found.tasks for note in each.notes]
     first = next((each.number for each in found.tasks if each.kind == "classify"), None)
     if first is not None:
         lines.append(f"Next: overproof init NAME --from {shlex.quote(logs)} --task {first}")
-    return console.file.getvalue() + "\n".join(lines) + "\n"  # type: ignore[attr-defined]  # it is the StringIO above
+    return drawn.getvalue() + "\n".join(lines) + "\n"
 
 
 def _width() -> int:
@@ -58,7 +59,20 @@ def _table(found: Discovery) -> object:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("#", "task", "kind", "answers", "calls", "spend", "tokens", "p50/p95 ms", "repeat", "agrees", "faults", "could serve"):
+    for name in (
+        "#",
+        "task",
+        "kind",
+        "answers",
+        "calls",
+        "spend",
+        "tokens",
+        "p50/p95 ms",
+        "repeat",
+        "agrees",
+        "faults",
+        "to serve",
+    ):
         table.add_column(name, justify="left" if name in ("task", "kind", "answers") else "right", overflow="fold")
     for each in found.tasks:
         table.add_row(*_row(each))
@@ -66,7 +80,7 @@ def _table(found: Discovery) -> object:
 
 
 def _row(each: Found) -> tuple[str, ...]:
-    from overproof.discover.says import percent
+    from overproof.discovery.says import percent
 
     tokens = each.input_tokens + each.output_tokens
     latency = f"{each.latency_p50_ms:.0f}/{each.latency_p95_ms:.0f}" if each.latencies else "-"
@@ -83,7 +97,7 @@ def _row(each: Found) -> tuple[str, ...]:
         _rate(each.repeats),
         f"{_rate(each.consistency)} of {each.consistency.n}" if each.consistency.n else "-",
         _rate(each.faults.any),
-        _rate(served, of=True) if served else "-",
+        _rate(served) if served else "-",
     )
 
 
@@ -95,12 +109,12 @@ def _answers(each: Found) -> str:
     return "text"
 
 
-def _rate(rate: Rate, *, of: bool = False) -> str:
-    from overproof.discover.says import interval, percent
+def _rate(rate: Rate) -> str:
+    from overproof.discovery.says import percent
 
     if rate.rate is None:
         return "-"
-    return f"{percent(rate.rate)} ({interval(rate)})" if of else percent(rate.rate)
+    return percent(rate.rate)
 
 
 def _head(found: Discovery) -> str:

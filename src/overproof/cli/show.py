@@ -115,9 +115,7 @@ def show_init(started: Started, *, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(started))
         return
-    click.echo(
-        f"Wrote {started.path}: {_answers(started)}, teacher {started.teacher!r}, {started.exchanges} calls."
-    )
+    click.echo(f"Wrote {started.path}: {_answers(started)}, teacher {started.teacher!r}, {started.exchanges} calls.")
     for note in started.notes:
         click.echo(f"  {note}")
     click.echo("Next: read it, and")

@@ -67,6 +67,12 @@ def open_log(path: LogFile) -> IO[bytes]:
     return file
 
 
+def is_packed(path: LogFile) -> bool:
+    """Say whether a file is compressed."""
+    with path.open("rb") as file:
+        return file.read(4).startswith((GZIP, ZSTD))
+
+
 def _first(file: IO[bytes]) -> bytes:
     """Return a file's first four bytes, and stand before them again."""
     magic = file.read(4)

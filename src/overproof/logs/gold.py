@@ -10,6 +10,7 @@ import polars as pl
 from overproof.core.errors import UserError
 from overproof.logs import containers, files, jsonl, rows
 from overproof.logs.options import GoldOptions
+from overproof.tasks.redact import redact_record
 
 
 def read_gold(options: GoldOptions, root: Path) -> dict[str, str]:
@@ -31,11 +32,15 @@ def read_gold(options: GoldOptions, root: Path) -> dict[str, str]:
     return gold
 
 
-def join(exchanges: pl.DataFrame, gold: dict[str, str], on: str) -> pl.DataFrame:
-    """Return `exchanges` with gold found by the metadata key `on`, or by `id`; gold of their own stays."""
-    table = pl.DataFrame(
+def table(gold: dict[str, str]) -> pl.DataFrame:
+    """Return right answers (`_gold`) by what they are matched on (`_on`)."""
+    return pl.DataFrame(
         {"_on": list(gold.keys()), "_gold": list(gold.values())}, schema={"_on": pl.String, "_gold": pl.String}
     )
+
+
+def join(exchanges: pl.DataFrame, gold: pl.DataFrame, on: str) -> pl.DataFrame:
+    """Return `exchanges` with `gold` found by the metadata key `on`, or by `id`; gold of their own stays."""
     key = (
         pl.col("id")
         if on == "id"
@@ -43,7 +48,7 @@ def join(exchanges: pl.DataFrame, gold: dict[str, str], on: str) -> pl.DataFrame
     )
     return (
         exchanges.with_columns(key.alias("_on"))
-        .join(table, on="_on", how="left", maintain_order="left")
+        .join(gold, on="_on", how="left", maintain_order="left")
         .with_columns(gold=pl.coalesce("gold", "_gold"))
         .drop("_on", "_gold")
     )
@@ -61,4 +66,5 @@ def _add(gold: dict[str, str], options: GoldOptions, line: bytes, place: str) ->
     if key is None or answer is None:
         return
     if gold.setdefault(key, answer) != answer:
-        raise UserError(f"{place} says {answer!r} for {options.on} {key!r}, and an earlier row says {gold[key]!r}")
+        said, name, before = redact_record([answer, key, gold[key]])[0]  # an error ends up in other people's terminals
+        raise UserError(f"{place} says {said!r} for {options.on} {name!r}, and an earlier row says {before!r}")

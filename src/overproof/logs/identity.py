@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import polars as pl
 
-from overproof.logs.jsonl import EXCERPT
+
+@dataclass(frozen=True)
+class Settled:
+    """What becomes of rows by what stands in others; all places count the rows from 0, in order."""
+
+    repeated: pl.DataFrame
+    """`place` of a row that is set aside, and `of`, the row it repeats; in order of place."""
+    renamed: pl.Series
+    """Places of rows that need another id."""
 
 
-def settle(exchanges: pl.DataFrame, once: pl.Expr | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the exchanges with unique ids, and those set aside because an earlier row is the same in all fields.
+def settle(marks: pl.DataFrame) -> Settled:
+    """Find repeated rows and taken ids among rows with the columns `pieces.MARKS`.
 
-    `once` gives rows of a store in which an id names one call the number of that store, and null to all others: of
-    several copies the last counts, for such stores export a call again when it changes.
-
-    The second table has the columns of `SetAside` and whatever else `exchanges` has that starts with an underscore.
+    A row that is the same in all fields as an earlier one repeats it. In a store in which an id names one call, the
+    last of several counts, for such stores export a call again when it changes.
     """
-    fields = [name for name in exchanges.columns if name != "source" and not name.startswith("_")]
-    extra = [name for name in exchanges.columns if name.startswith("_")]
-    if once is not None:
-        exchanges, older = _latest(exchanges, once, extra)
-        kept, repeated = settle(exchanges)
-        return kept, pl.concat([older, repeated])
-    order = exchanges.with_row_index("_row")
-    shared = order.filter(pl.col("id").is_duplicated())
+    rows = marks.with_row_index("place")
+    shared = rows.filter(pl.col("_id").is_duplicated())
     if shared.is_empty():
-        return exchanges, _duplicates(shared.with_columns(_first=pl.col("source")), extra)
-    shared = shared.with_columns(_first=pl.col("source").first().over(fields))
-    repeated = shared.filter(pl.col("_first") != pl.col("source"))
-    kept = order.join(repeated, on="_row", how="anti", maintain_order="left").drop("_row")
-    return _unique(kept), _duplicates(repeated, extra)
+        return Settled(shared.select("place", of="place"), shared["place"])
+    another = pl.col("place") != pl.col("of")
+    stored = shared.filter(pl.col("_store").is_not_null())
+    older = stored.select("place", of=pl.col("place").last().over("_id", "_store")).filter(another)
+    left = shared.join(older, on="place", how="anti", maintain_order="left")
+    same = left.select("place", of=pl.col("place").first().over("_row")).filter(another)
+    left = left.join(same, on="place", how="anti", maintain_order="left")
+    return Settled(pl.concat([older, same]).sort("place"), left.filter(~pl.col("_id").is_first_distinct())["place"])
 
 
-def _latest(exchanges: pl.DataFrame, once: pl.Expr, extra: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Set aside every row of a store that has a later copy in it."""
-    order = exchanges.with_row_index("_row").with_columns(_store=once)
-    stored = order.filter(pl.col("_store").is_not_null())
-    last = pl.col("source").last().over("id", "_store")
-    older = stored.with_columns(_first=last).filter(~pl.struct("id", "_store").is_last_distinct())
-    kept = order.join(older, on="_row", how="anti", maintain_order="left").drop("_row", "_store")
-    return kept, _duplicates(older, extra)
-
-
-def _unique(exchanges: pl.DataFrame) -> pl.DataFrame:
-    """Name every later row under a taken id after the place it stands in."""
-    later = ~pl.col("id").is_first_distinct()
-    renamed = exchanges.filter(later)
-    taken = set(exchanges["id"])
-    names = []
-    for source in renamed["source"]:
-        name = source
-        while name in taken:  # some log's own ids look like places
-            name += "'"
-        taken.add(name)
-        names.append(name)
-    places = exchanges.select(later.arg_true()).to_series()
-    return exchanges.with_columns(id=exchanges["id"].scatter(places, names))
-
-
-def _duplicates(repeated: pl.DataFrame, extra: list[str]) -> pl.DataFrame:
-    return repeated.select(
-        "source",
-        pl.concat_str(pl.lit("duplicate of "), "_first").alias("reason"),
-        pl.col("messages").str.slice(0, EXCERPT).alias("excerpt"),
-        *extra,
-    )
+def names(sources: Sequence[str], marks: pl.DataFrame) -> list[str]:
+    """Name rows after the places they stand in; `marks` are those of all rows, whose ids are taken."""
+    found = pl.Series(sources, dtype=pl.String)
+    while (taken := found.hash(0).is_in(marks["_id"].implode())).any():  # some log's own ids look like places
+        found = found.zip_with(~taken, found + "'")
+    return found.to_list()

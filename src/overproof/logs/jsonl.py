@@ -33,15 +33,18 @@ def exchanges(
 ) -> Iterator[T | SetAside]:
     """Yield what `convert` makes of each line; its BadRow, and anything that is not JSON, is set aside."""
     for number, line in enumerate(_lines(stream, longest), 1):
-        if line.isspace():
-            continue
-        place = f"{source}:{number}"
-        try:
-            if len(line) > longest:
-                raise BadRow("longer than a row may be")
-            yield convert(decode(line), place)
-        except BadRow as why:
-            yield SetAside(source=place, reason=str(why), excerpt=_excerpt(line))
+        if not line.isspace():
+            yield exchange(line, f"{source}:{number}", convert, longest)
+
+
+def exchange(line: bytes, place: str, convert: Callable[[Row, str], T], longest: int = LONGEST) -> T | SetAside:
+    """Return what `convert` makes of one line, or why it is set aside."""
+    try:
+        if len(line) > longest:
+            raise BadRow("longer than a row may be")
+        return convert(decode(line), place)
+    except BadRow as why:
+        return SetAside(source=place, reason=str(why), excerpt=_excerpt(line))
 
 
 def several(

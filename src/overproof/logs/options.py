@@ -34,3 +34,8 @@ class PrivacyOptions(Record):
 
     redact: bool = True
     """Mask emails, phones, cards, keys and IBANs in everything that is stored, shown or sent again."""
+    names: bool = False
+    """Mask names of people and places in messages and in long answers too. Needs the extra `names`; slow."""
+    names_models: dict[str, str] = {}
+    """spaCy model by language (ISO 639-1); `{ en = "en_core_web_sm" }` when left out. With several, a text is looked at
+    in its likeliest language."""

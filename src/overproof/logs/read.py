@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeVar
 
 import polars as pl
 
-from overproof.core import plugins, tables
 from overproof.core.errors import UserError
-from overproof.core.protocols import Joining, Part, Reader
-from overproof.core.types import Exchange, FileRead, LogSummary, SetAside
-from overproof.logs import containers, detect, files, identity
-from overproof.logs.containers import Kind
-from overproof.logs.files import LogFile
-from overproof.logs.gold import join, read_gold
-from overproof.logs.joining import Gathered
+from overproof.core.types import FileRead, LogSummary
+from overproof.logs import gold as right
+from overproof.logs import identity, pieces
+from overproof.logs.find import Found, find
+from overproof.logs.jsonl import EXCERPT
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
-from overproof.logs.redact import redact_table
-from overproof.tasks.redact import excerpt
+from overproof.logs.pieces import MARKS, Finish, Piece, Tally
+from overproof.logs.stream import Progress, in_pieces
 
-BATCH = 1_000
-"""Rows held as Python objects at once."""
-FILE = "_file"
-"""Column that says which file a row came from, while reading."""
-EMPTY = "empty"
-"""Format of a file in which there is nothing."""
-CACHED = '"cache_hit":"true"'
-"""How metadata says that a gateway answered from its cache."""
-
-R = TypeVar("R", Exchange | SetAside, Part | SetAside)
-
-Progress = Callable[[str, int], None]
-"""Called with a file's name and how many of its rows have been read: now and then, and at its end."""
+Look = Callable[[pl.Series, Sequence[str]], pl.DataFrame]
+"""Returns columns of the rows at some places, in the order of the places."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +34,6 @@ class Logged:
     summary: LogSummary
 
 
-@dataclass(frozen=True)
-class _File:
-    path: LogFile
-    name: str
-    format: str
-    sure: float
-    reader: Reader | None
-    """None for an empty file, which is nobody's."""
-    kind: Kind = "JSON Lines"
-    saw: str = ""
-    completes: bool = False
-    """Its rows only complete the calls of other files."""
-
-
 def read(
     sources: Sequence[LogSource],
     root: Path,
@@ -74,179 +45,147 @@ def read(
 
     Raises UserError when a path matches nothing, a format is not known, or no exchange matches the right answers.
     """
-    found = _found(sources, root)
-    exchanges, set_aside, joined = _read(found, progress)
-    exchanges, repeated = identity.settle(exchanges, _once(found))
-    set_aside = pl.concat([set_aside, repeated]).sort(FILE, maintain_order=True)
-    by_file = _by_file(found, exchanges, set_aside, joined)
-    exchanges = exchanges.drop(FILE).sort("at", nulls_last=True, maintain_order=True)
-    set_aside = set_aside.drop(FILE)
+    found = find(sources, root)
+    joined: Counter[str] = Counter()
+    made = [pieces.finish([], Finish()), *in_pieces(found, finishing(privacy, gold, root), joined, progress)]
+    table = pl.concat([each.table() for each in made])
+    resolved = resolve(table.select(list(MARKS)), lambda places, names: table.select(names)[places])
+    set_aside = ordered(found, [*(each.set_aside for each in made), resolved.set_aside])
+    summary = summarise(found, made, joined, resolved, set_aside)
     if gold is not None:
-        exchanges = _with_gold(exchanges, gold, root)
-    masked: dict[str, int] = {}
-    if privacy.redact:
-        exchanges, masked = redact_table(exchanges)
-        excerpts = [excerpt(each) for each in set_aside["excerpt"]]
-        set_aside = set_aside.with_columns(excerpt=pl.Series(excerpts, dtype=pl.String))
-    summary = LogSummary(
-        files=by_file,
-        reasons=_reasons(set_aside),
-        redacted=masked,
-        gold=exchanges.height - exchanges["gold"].null_count(),
+        refuse_unmatched(gold, summary)
+    return Logged(in_time(apply(table, resolved.changes)), set_aside, summary)
+
+
+def finishing(privacy: PrivacyOptions, gold: GoldOptions | None, root: Path) -> Finish:
+    """Return what is done to rows before they are kept."""
+    if gold is None:
+        return Finish(privacy.redact)
+    return Finish(privacy.redact, right.table(right.read_gold(gold, root)), gold.on)
+
+
+# --- what depends on other rows ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What was found when all rows were known."""
+
+    changes: pl.DataFrame
+    """`source` of a row, and the `id` it gets; null for one that repeats another and is no exchange."""
+    set_aside: pl.DataFrame
+    """Table of `SetAside`: the rows that repeat others."""
+    tallies: tuple[Tally, ...]
+    """What those had been counted as."""
+
+
+def resolve(marks: pl.DataFrame, look: Look) -> Resolved:
+    """Find repeated rows and taken ids; `marks` are those of all rows, in order."""
+    settled = identity.settle(marks)
+    repeated = look(settled.repeated["place"], ["source", "messages", "error", "metadata", "gold"])
+    first = look(settled.repeated["of"], ["source"])["source"]
+    renamed = look(settled.renamed, ["source"])["source"]
+    names = identity.names(renamed.to_list(), marks)
+    changes = pl.DataFrame(
+        {"source": [*repeated["source"], *renamed], "id": [*[None] * repeated.height, *names]},
+        schema={"source": pl.String, "id": pl.String},
     )
-    return Logged(exchanges, set_aside, summary)
-
-
-def _found(sources: Sequence[LogSource], root: Path) -> list[_File]:
-    """Return every file once, under the first source that names it."""
-    known = detect.readers()
-    found: dict[LogFile, _File] = {}
-    for source in sources:
-        for path in files.expand(source.path, root):
-            if path not in found:
-                found[path] = _recognised(path, files.name(path, root), source.format, known)
-    return list(found.values())
-
-
-def _recognised(path: LogFile, name: str, form: str, known: Mapping[str, Reader]) -> _File:
-    seen = containers.look(path)
-    if form != "auto" and form not in detect.CONTAINERS:
-        reader = known[form] if form in known else plugins.find("readers", form)()
-        completes = _completes(reader, seen.head, name)
-        return _File(path, name, form, 1.0, reader, seen.kind, f"{seen.kind}; {form}, as the contract says", completes)
-    if not b"".join(seen.head).strip():
-        return _nobodys(path, name, seen.kind)
-    found = detect.detect(seen.head, Path(name), known, seen.kind)
-    completes = _completes(found.reader, seen.head, name)
-    return _File(path, name, found.reader.name, found.sure, found.reader, seen.kind, found.saw, completes)
-
-
-def _nobodys(path: LogFile, name: str, kind: Kind) -> _File:
-    """Return a file without rows: an empty one, or one of which nothing can be read, which says so when it is."""
-    return _File(path, name, EMPTY, 1.0, None, kind, f"{kind}; nothing in it")
-
-
-def _completes(reader: Reader, head: Sequence[bytes], name: str) -> bool:
-    return isinstance(reader, Joining) and reader.completes(head, Path(name))
-
-
-def _once(found: Sequence[_File]) -> pl.Expr | None:
-    """Return the number of the store each row comes from, null where an id need not name one call."""
-    stores = sorted({file.format for file in found if getattr(file.reader, "one_per_id", False)})
-    numbers = {i: stores.index(file.format) for i, file in enumerate(found) if file.format in stores}
-    return pl.col(FILE).replace_strict(numbers, default=None, return_dtype=pl.Int32) if numbers else None
-
-
-def _read(found: Sequence[_File], progress: Progress | None) -> tuple[pl.DataFrame, pl.DataFrame, Counter[int]]:
-    """Return both tables with a column `FILE`, the place of each row's file in `found`, and rows joined by file."""
-    kept = [_numbered(tables.frame((), Exchange), 0)]
-    aside = [_numbered(tables.frame((), SetAside), 0)]
-    joined: Counter[int] = Counter()
-    for i, records in _in_order(found, joined):
-        rows = 0
-        for batch in _batches(records):
-            kept.append(_numbered(tables.frame([each for each in batch if isinstance(each, Exchange)], Exchange), i))
-            aside.append(_numbered(tables.frame([each for each in batch if isinstance(each, SetAside)], SetAside), i))
-            rows += len(batch)
-            if progress is not None:
-                progress(found[i].name, rows)
-    return pl.concat(kept), pl.concat(aside), joined
-
-
-def _in_order(found: Sequence[_File], joined: Counter[int]) -> Iterator[tuple[int, Iterator[Exchange | SetAside]]]:
-    """Yield the rows of each file: what completes calls, then the calls, then what completed none."""
-    gathered: dict[str, tuple[Joining, Gathered]] = {}
-    for i, file in enumerate(found):
-        if file.completes and isinstance(file.reader, Joining):
-            _, parts = gathered.setdefault(file.format, (file.reader, Gathered()))
-            yield i, parts.gather(_rows(file, file.reader.gather), i)
-    for i, file in enumerate(found):
-        if not file.completes:
-            yield i, _calls(file, gathered)
-    for reader, parts in gathered.values():
-        counts, left = parts.settle(reader)
-        joined.update(counts)
-        yield from ((i, iter(records)) for i, records in sorted(left.items()))
-
-
-def _calls(file: _File, gathered: Mapping[str, tuple[Joining, Gathered]]) -> Iterator[Exchange | SetAside]:
-    """Yield a file's calls, with what was gathered for them."""
-    reader = file.reader
-    if reader is None:
-        return _rows(file, lambda _stream, _source: iter(()))
-    if not isinstance(reader, Joining):
-        return _rows(file, reader.read)
-    parts = gathered[file.format][1] if file.format in gathered else Gathered()
-    near, join = parts.within(file.name), reader.join
-    return _rows(file, lambda stream, source: join(stream, source, near))
-
-
-def _rows(file: _File, read: Callable[[IO[bytes], str], Iterator[R]]) -> Iterator[R | SetAside]:
-    """Yield a file's rows; where it breaks off, one row set aside stands for what is lost."""
-    with containers.open_rows(file.path, file.kind) as stream:
-        try:
-            yield from read(stream, file.name)
-            stream.read(1)  # an empty file may be a damaged one
-        except files.Unreadable as wrong:
-            yield SetAside(source=file.name, reason=str(wrong))
-        except files.Torn as tear:
-            yield SetAside(source=f"{file.name}:end", reason=f"the file breaks off: {tear}")
-
-
-def _batches(records: Iterator[Exchange | SetAside]) -> Iterator[list[Exchange | SetAside]]:
-    batch: list[Exchange | SetAside] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _numbered(table: pl.DataFrame, file: int) -> pl.DataFrame:
-    return table.with_columns(pl.lit(file, dtype=pl.Int32).alias(FILE))
-
-
-def _by_file(
-    found: Sequence[_File], exchanges: pl.DataFrame, set_aside: pl.DataFrame, joined: Mapping[int, int]
-) -> tuple[FileRead, ...]:
-    counts = exchanges.group_by(FILE).agg(
-        kept=pl.len(),
-        failed=pl.col("error").is_not_null().sum(),
-        cached=pl.col("metadata").str.contains(CACHED, literal=True).sum(),
+    set_aside = repeated.select(
+        "source", reason=pl.lit("duplicate of ") + first, excerpt=pl.col("messages").str.slice(0, EXCERPT)
     )
-    kept = {file: (rows, failed, cached) for file, rows, failed, cached in counts.iter_rows()}
-    aside = Counter(set_aside[FILE].to_list())
-    return tuple(
-        _account(file, *kept.get(i, (0, 0, 0)), set_aside=aside[i], joined=joined.get(i, 0))
-        for i, file in enumerate(found)
+    by_file = repeated.with_columns(file=_file_of("source")).partition_by("file", as_dict=True, maintain_order=True)
+    tallies = tuple(pieces.tally(str(file), rows) for (file,), rows in by_file.items())
+    return Resolved(changes, set_aside, tallies)
+
+
+def apply(exchanges: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Return exchanges after `changes` (see `Resolved`), without marks."""
+    exchanges = exchanges.drop(list(MARKS), strict=False)
+    if changes.is_empty():
+        return exchanges
+    gone = changes.filter(pl.col("id").is_null())["source"]
+    named = changes.drop_nulls("id")
+    exchanges = exchanges.filter(~pl.col("source").is_in(gone.implode()))
+    if named.is_empty() or "id" not in exchanges.columns:
+        return exchanges
+    return exchanges.with_columns(
+        id=pl.coalesce(
+            pl.col("source").replace_strict(named["source"], named["id"], default=None, return_dtype=pl.String), "id"
+        )
     )
 
 
-def _account(file: _File, kept: int, failed: int, cached: int, *, set_aside: int, joined: int) -> FileRead:
+def in_time(exchanges: pl.DataFrame) -> pl.DataFrame:
+    """Return exchanges by time; those without one follow in the order they had."""
+    return exchanges.sort("at", nulls_last=True, maintain_order=True)
+
+
+def _file_of(source: str) -> pl.Expr:
+    return pl.col(source).str.replace(r":[^:]*$", "")
+
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+
+def ordered(found: Sequence[Found], set_aside: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return rows set aside in the order of their files."""
+    places = {file.name: i for i, file in enumerate(found)}
+    table = pl.concat(set_aside)
+    place = pl.coalesce(
+        pl.col("source").replace_strict(places, default=None, return_dtype=pl.Int64),
+        _file_of("source").replace_strict(places, default=None, return_dtype=pl.Int64),
+    )
+    return table.sort(place, maintain_order=True)
+
+
+def summarise(
+    found: Sequence[Found],
+    made: Sequence[Piece],
+    joined: Counter[str],
+    resolved: Resolved,
+    set_aside: pl.DataFrame,
+) -> LogSummary:
+    """Return the account of all rows."""
+    tallies = {each.file: each for each in pieces.added(tally for piece in made for tally in piece.tallies)}
+    repeated = {each.file: each for each in resolved.tallies}
+    by_file = tuple(
+        _account(
+            file,
+            tallies.get(file.name, Tally(file=file.name)),
+            repeated.get(file.name, Tally(file=file.name)),
+            joined[file.name],
+        )
+        for file in found
+    )
+    known = sum(each.gold for each in tallies.values()) - sum(each.gold for each in repeated.values())
+    masked: Counter[str] = Counter()
+    for piece in made:
+        masked.update(piece.redacted)
+    return LogSummary(files=by_file, reasons=_reasons(set_aside), redacted=dict(sorted(masked.items())), gold=known)
+
+
+def refuse_unmatched(gold: GoldOptions, summary: LogSummary) -> None:
+    """Raise UserError when none of the right answers is for any of the exchanges."""
+    if not summary.gold and any(each.kept for each in summary.files):
+        raise UserError(
+            f"gold: nothing in {gold.path!r} matches a request's {gold.on!r}; "
+            f"set gold.on to `id` or to a key of the logs' metadata"
+        )
+
+
+def _account(file: Found, tally: Tally, repeated: Tally, joined: int) -> FileRead:
     return FileRead(
         path=file.name,
         format=file.format,
         sure=file.sure,
-        rows=kept + set_aside + joined,
-        kept=kept,
-        set_aside=set_aside,
+        rows=tally.kept + tally.set_aside + joined,
+        kept=tally.kept - repeated.kept,
+        set_aside=tally.set_aside + repeated.kept,
         joined=joined,
-        failed=failed,
-        cached=cached,
+        failed=tally.failed - repeated.failed,
+        cached=tally.cached - repeated.cached,
         saw=file.saw,
     )
-
-
-def _with_gold(exchanges: pl.DataFrame, options: GoldOptions, root: Path) -> pl.DataFrame:
-    joined = join(exchanges, read_gold(options, root), options.on)
-    if not exchanges.is_empty() and joined["gold"].null_count() == joined.height:
-        raise UserError(
-            f"gold: nothing in {options.path!r} matches a request's {options.on!r}; "
-            f"set gold.on to `id` or to a key of the logs' metadata"
-        )
-    return joined
 
 
 def _reasons(set_aside: pl.DataFrame) -> dict[str, int]:

@@ -12,8 +12,9 @@ import msgspec
 import polars as pl
 
 from overproof.core.chance import canonical
+from overproof.tasks.names import Names
 from overproof.tasks.private import SUSPECT, SUSPECT_NAME
-from overproof.tasks.redact import Masks, pseudonym, redact_record
+from overproof.tasks.redact import WRITING, Masks, excerpt, pseudonym, redact_record
 
 TEXTS = ("answer", "gold", "error")
 FIELDS = ("messages", *TEXTS, "parameters", "metadata")
@@ -64,6 +65,37 @@ def redact_table(exchanges: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]
     return _renamed(exchanges.with_columns(*changed, _finish())), dict(sorted(counts.items()))
 
 
+def redact_set_aside(set_aside: pl.DataFrame) -> pl.DataFrame:
+    """Return rows set aside with what they show of themselves masked: the excerpt, and the reason, which may quote."""
+    quoted = set_aside["reason"].unique()
+    reasons = pl.Series([redact_record([each])[0][0] for each in quoted], dtype=pl.String)
+    excerpts = pl.Series([excerpt(each) for each in set_aside["excerpt"]], dtype=pl.String)
+    return set_aside.with_columns(
+        pl.col("reason").replace_strict(quoted, reasons, return_dtype=pl.String), excerpt=excerpts
+    )
+
+
+def mask_names(exchanges: pl.DataFrame, people: Names) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return a table that `redact_table` made with names masked too, and in how many texts each kind was found.
+
+    Names are looked for in what messages say and in answers and errors that are writing; not in fields, ids and gold.
+    """
+    counts: Counter[str] = Counter()
+    columns: dict[str, list[str | None]] = {name: [] for name in ("messages", "answer", "error")}
+    clean: set[str] = set()
+    for messages, answer, error in exchanges.select(*columns).iter_rows():
+        masks = Masks([messages, answer or "", error or ""], clean, people)
+        turns = msgspec.json.decode(messages)
+        _last_said(masks, turns)
+        turns = [{**turn, "content": masks.mask(turn["content"], counts)} for turn in turns]
+        columns["messages"].append(canonical(turns).decode())
+        for name, text in (("answer", answer), ("error", error)):
+            is_label = text is None or len(text) < WRITING
+            columns[name].append(text if is_label else masks.mask(text or "", counts))
+    changed = [pl.Series(name, values, dtype=pl.String) for name, values in columns.items()]
+    return exchanges.with_columns(changed), dict(sorted(counts.items()))
+
+
 def _finish() -> pl.Expr:
     """Keep a finish reason as it is spelled, if it is one."""
     reason = pl.col("finish_reason")
@@ -80,12 +112,17 @@ def _masked(masks: Masks, name: str, value: str, counts: Counter[str]) -> str:
 
 
 def _turns(masks: Masks, turns: list[dict[str, Any]], counts: Counter[str]) -> list[dict[str, Any]]:
-    """Mask messages; the user's last turn is numbered first, as it is where nothing else of the request is known."""
+    """Mask messages, the user's last turn first."""
+    _last_said(masks, turns)
+    return [_turn(masks, turn, counts) for turn in turns]
+
+
+def _last_said(masks: Masks, turns: list[dict[str, Any]]) -> None:
+    """Number the user's last turn first, as it is where nothing else of the request is known."""
     for turn in reversed(turns):
         if turn["role"] == "user":
             masks.mask(turn["content"], Counter())
-            break
-    return [_turn(masks, turn, counts) for turn in turns]
+            return
 
 
 def _turn(masks: Masks, turn: dict[str, Any], counts: Counter[str]) -> dict[str, Any]:

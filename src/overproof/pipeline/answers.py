@@ -19,6 +19,7 @@ from overproof.pipeline import asking, data
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
+from overproof.pipeline.refuse import refuse_unpriced
 from overproof.tasks.evidence import CUT
 from overproof.teacher import answers
 from overproof.teacher.answers import EVALUATION
@@ -84,6 +85,7 @@ def _usable(contract: Contract) -> Callable[[str | None, str | None], bool]:
 def make_teacher(project: Project, making: Making, listen: Listener) -> None:
     """Reuse what the logs hold, buy what is missing, measure how often the teacher agrees with itself."""
     contract = project.contract
+    refuse_unpriced(contract, data.requests(project))
     needed, read, prompts = basket(project), task_of(contract).read, data.prompts(project)
     refuse_bars_above(contract, ceiling(needed.learning, prompts, read, CEILING_LEVEL))  # before money is spent
     before = asking.spent(project)

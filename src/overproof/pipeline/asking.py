@@ -18,7 +18,7 @@ from overproof.models.cached import Cached
 from overproof.models.endpoint import Endpoint
 from overproof.models.prices import price as listed_price
 from overproof.models.replay import Recording, serve
-from overproof.pipeline.masking import Masked
+from overproof.pipeline.masking import Masked, people_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.teacher.ask import Progress, Watch
@@ -87,7 +87,7 @@ async def opened(project: Project, options: EndpointOptions, purse: Purse, what:
         endpoint = Endpoint(options, key_for(options, what), price, url=url)
         model: Model = Budgeted(await stack.enter_async_context(endpoint), purse, price)
         if project.contract.privacy.redact:
-            model = Masked(model)
+            model = Masked(model, people_of(project))
         yield stack.enter_context(_kept(project, options, model))
 
 

@@ -10,8 +10,10 @@ from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
 from overproof.logs.read import read
+from overproof.logs.redact import mask_names
 from overproof.models.prices import BYTES_PER_TOKEN
 from overproof.pipeline import files, memory, tombstones
+from overproof.pipeline.masking import people_of
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -26,6 +28,7 @@ TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on 
 def make_logs(project: Project, making: Making, listen: Listener) -> None:
     """Read every file into one table of exchanges, and one of rows set aside."""
     contract = project.contract
+    people = people_of(project)
     logged = read(
         contract.logs,
         project.root,
@@ -36,9 +39,14 @@ def make_logs(project: Project, making: Making, listen: Listener) -> None:
     if files.fingerprint(contract, project.root, project.store.root / "files.json") != project.keys["files"]:
         raise UserError("a log changed while it was being read: run again, or give a copy of it")
     exchanges, set_aside = tombstones.without(logged.exchanges, logged.set_aside, tombstones.load(project.forgotten))
+    summary = logged.summary
+    if people is not None:
+        exchanges, masked = mask_names(exchanges, people)
+        set_aside = tombstones.blank(set_aside)  # what nobody could read is no writing to find names in
+        summary = msgspec.structs.replace(summary, redacted=summary.redacted | masked)
     exchanges.write_parquet(making.folder / "exchanges.parquet")
     set_aside.write_parquet(making.folder / "set_aside.parquet")
-    write_json(making.folder / "summary.json", logged.summary)
+    write_json(making.folder / "summary.json", summary)
     making.summary = {"exchanges": exchanges.height, "set_aside": set_aside.height}
 
 

@@ -23,6 +23,7 @@ from overproof.release.folder import load, write_release
 from overproof.release.ledger import Permit, Result
 from overproof.release.settle import settle
 from overproof.report.story import Shown
+from overproof.tasks.names import versions
 
 
 def make_baselines(project: Project, making: Making, listen: Listener) -> None:
@@ -105,9 +106,16 @@ def _write_release(project: Project, settled: Decision) -> Decision:
             lineage=project.keys,
             save=student.save,
             redact=project.contract.privacy.redact,
+            names=_names(project),
         )
     where = folder.relative_to(project.root).as_posix()
     return msgspec.structs.replace(settled, release=where, release_id=identity)
+
+
+def _names(project: Project) -> dict[str, str]:
+    """Return what masked names in the logs, by language."""
+    privacy = project.contract.privacy
+    return versions(privacy.names_models) if privacy.redact and privacy.names else {}
 
 
 def decision(project: Project) -> Decision:

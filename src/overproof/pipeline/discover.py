@@ -6,10 +6,10 @@ from functools import partial
 
 import polars as pl
 
-from overproof.discover.describe import Help
-from overproof.discover.discover import Discovered
-from overproof.discover.discover import discover as find
-from overproof.discover.records import Discovery
+from overproof.discovery.describe import Help
+from overproof.discovery.discover import Discovered
+from overproof.discovery.discover import discover as find
+from overproof.discovery.records import Discovery
 from overproof.filters.refusals import declines
 from overproof.pipeline.first_look import logged
 from overproof.pipeline.labels import labels_in

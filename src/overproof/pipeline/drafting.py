@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import polars as pl
 
-from overproof.discover.scope import condition
+from overproof.discovery.scope import condition
 from overproof.pipeline.scope import Scope
 from overproof.prompts.slices import Metadata
 
@@ -20,6 +21,7 @@ SLICE_SHARE = 0.05
 BAR = 0.90
 BELOW_CEILING = 0.03
 """How far below the ceiling on agreement a suggested bar stays."""
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ def toml(value: object) -> str:
     if isinstance(value, str):
         return toml_text(value)
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{toml_text(key)} = {toml(each)}" for key, each in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {toml(each)}" for key, each in value.items()) + " }"
     if isinstance(value, Sequence):
         return "[" + ", ".join(map(toml, value)) + "]"
     return msgspec.json.encode(value).decode()
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else toml_text(name)
 
 
 @dataclass(frozen=True)
@@ -145,8 +151,8 @@ usd = 0.0 # dollars that may be spent on the teacher
             return 'rubric = "" # what makes an answer good, in words a judge can go by\n'
         schema = dict((self.scope.found and self.scope.found.schema) or {})
         properties = schema.pop("properties", {})
-        plain = "".join(f"{toml_text(key)} = {toml(value)}\n" for key, value in schema.items())
-        each = "".join(f"{toml_text(key)} = {toml(value)}\n" for key, value in properties.items())
+        plain = "".join(f"{_key(key)} = {toml(value)}\n" for key, value in schema.items())
+        each = "".join(f"{_key(key)} = {toml(value)}\n" for key, value in properties.items())
         return f"\n[task.schema] # inferred from the answers: mend it\n{plain}\n[task.schema.properties]\n{each}"
 
     def _slices(self) -> str:
@@ -165,8 +171,8 @@ usd = 0.0 # dollars that may be spent on the teacher
             return f"at_least = {BAR:.2f} # {means}"
         rate, n = found.consistency.rate or 0.0, found.consistency.n
         ceiling = (
-            f"# The teacher gave the same answer twice to {rate:.1%} of {n} prompts it was asked twice. Held against its "
-            f"answers, no student is right more often than {found.ceiling:.3f}.\n"
+            f"# The teacher gave the same answer twice to {rate:.1%} of {n} prompts it was asked twice. Held against "
+            f"its answers, no student is right more often than {found.ceiling:.3f}.\n"
         )
         bar = BAR if self.gold else max(0.5, min(BAR, math.floor((found.ceiling - BELOW_CEILING) * 100) / 100))
         return f"{ceiling}at_least = {bar:.2f} # {means}"

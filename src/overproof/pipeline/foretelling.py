@@ -8,12 +8,15 @@ import polars as pl
 
 from overproof.pipeline import data, entering, judge
 from overproof.pipeline.project import Project
+from overproof.pipeline.refuse import unpriced
 from overproof.release import ledger
 from overproof.teacher.answers import EVALUATION
 
 
 def foretold(project: Project) -> Iterator[str]:
     """Yield one sentence for each thing a person should settle before the run."""
+    if (fault := unpriced(project.contract, data.requests(project))) is not None:
+        yield f"a run will stop: {fault}"
     yield from _unanswered(project)
     if not project.fresh("evaluate"):
         yield from _exploratory(project)

@@ -26,6 +26,7 @@ from overproof.pipeline.stages import NAMES
 from overproof.pipeline.tombstones import Tombstone
 
 STAGES_FIRST = tuple(name for name in NAMES if name not in ("prompts", "logs"))
+LAST = ("requests.parquet", "exchanges.parquet")
 NEEDS = {"prompts": "logs", **dict.fromkeys(("teacher", "filters", "baselines", "students"), "prompts")}
 """What an artefact must still have been made from for anybody to tell whose rows it holds."""
 
@@ -91,6 +92,8 @@ def _forget(project: Project, user: str) -> Forgotten:
     for stage in (*STAGES_FIRST, "prompts"):
         _tables(project, stage, theirs, rows)
     _assignments(project, theirs)
+    for stage in _others(project):
+        _tables_in(project.store.root / stage, stage, theirs, rows)
     _tables(project, "logs", theirs, rows)
     releases = tuple(_releases(project))
     return Forgotten(
@@ -194,18 +197,27 @@ def _releases(project: Project) -> Iterator[tuple[str, str]]:
 def _tables(project: Project, stage: str, theirs: _Theirs, rows: Counter[str]) -> None:
     """Take their rows out of every table of a stage's artefacts."""
     for folder in _folders(project, stage):
-        changed = False
-        for path in sorted(
-            folder.rglob("*.parquet"), key=lambda each: each.name in ("requests.parquet", "exchanges.parquet")
-        ):
-            table = pl.read_parquet(path)
-            kept = _kept(table, folder, theirs)
-            if not kept.equals(table):
-                _write(path, kept)
-                rows[f"{stage}/{path.name}"] += table.height - kept.height
-                changed = True
-        if changed:
+        if _tables_in(folder, stage, theirs, rows):
             _resealed(folder)
+
+
+def _tables_in(folder: Path, what: str, theirs: _Theirs, rows: Counter[str]) -> bool:
+    """Take their rows out of every table in a folder, those by which others are found last; say whether any changed."""
+    changed = False
+    for path in sorted(folder.rglob("*.parquet"), key=lambda each: each.name in LAST):
+        table = pl.read_parquet(path)
+        kept = _kept(table, path.parent, theirs)
+        if not kept.equals(table):
+            _write(path, kept)
+            rows[f"{what}/{path.name}"] += table.height - kept.height
+            changed = True
+    return changed
+
+
+def _others(project: Project) -> list[str]:
+    """Return the folders that are no stage's: whatever tables lie there are gone through by their columns."""
+    found = (path.name for path in project.store.root.iterdir() if path.is_dir())
+    return sorted(name for name in found if name not in (*NAMES, "fitted", project.answers.name))
 
 
 def _kept(table: pl.DataFrame, folder: Path, theirs: _Theirs) -> pl.DataFrame:

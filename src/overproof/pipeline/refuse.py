@@ -23,7 +23,6 @@ from overproof.proof.ledger import family_levels, spent
 def refuse_pointless(contract: Contract, requests: pl.DataFrame) -> None:
     """Raise a `UserError` if no run of this contract on these `requests` could prove anything."""
     _refuse_unanswered(contract, requests)
-    _refuse_unpriced(contract, requests)
     _refuse_without_gold(contract, requests)
     _refuse_empty_slices(contract, requests)
     _refuse_few_groups(contract, requests)
@@ -78,14 +77,21 @@ def _refuse_without_gold(contract: Contract, requests: pl.DataFrame) -> None:
         )
 
 
-def _refuse_unpriced(contract: Contract, requests: pl.DataFrame) -> None:
-    """A saving cannot be proven where nobody knows what the teacher costs: say so before anything is bought."""
+def refuse_unpriced(contract: Contract, requests: pl.DataFrame) -> None:
+    """Raise where nobody knows what the teacher costs: no saving could be proven, so nothing is bought or trained."""
+    if (fault := unpriced(contract, requests)) is not None:
+        raise NotEnoughData(fault)
+
+
+def unpriced(contract: Contract, requests: pl.DataFrame) -> str | None:
+    """Say that nobody knows what the teacher costs, and what to do; None where it is known."""
     teacher = contract.teacher
     if known_price(teacher) is None and requests["cost_usd"].null_count() == requests.height:
-        raise NotEnoughData(
+        return (
             f"what {teacher.model!r} costs is not known: neither the logs nor the price library say; write "
             "`price = { input = ..., output = ... }` (dollars per million tokens) under [teacher] in overproof.toml"
         )
+    return None
 
 
 def _refuse_empty_slices(contract: Contract, requests: pl.DataFrame) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from overproof.core.errors import UserError
 from overproof.core.where import parse
-from overproof.discover.records import Found, Kind
+from overproof.discovery.records import Found, Kind
 from overproof.pipeline.discover import look_into
 from overproof.prompts.slices import select
 from overproof.tasks.inputs import TEMPLATE, extract_column, instructed
@@ -68,9 +68,11 @@ def _differences(mine: pl.Series, taken: pl.Series, found: Found) -> tuple[str, 
     notes = []
     if others:
         notes.append(
-            f"the contract also takes {others} call(s) of other tasks: neither metadata nor instructions tell them from "
-            f"{found.name!r}; name its files alone under [[logs]], or mark its calls with metadata"
+            f"the contract also takes {others} call(s) of other tasks: neither metadata nor instructions tell them "
+            f"from {found.name!r}; name its files alone under [[logs]], or mark its calls with metadata"
         )
     if missed:
-        notes.append(f"the contract leaves out {missed} of {int(mine.sum())} calls, which have no text of a user in this form")
+        notes.append(
+            f"the contract leaves out {missed} of {int(mine.sum())} calls, which have no text of a user in this form"
+        )
     return tuple(notes)

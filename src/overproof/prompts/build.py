@@ -103,7 +103,7 @@ def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
     if task.system:
         mine = mine.filter(instructed(mine, task.system))
         if mine.is_empty():
-            raise NotEnoughData("no call has instructions that fit task.system: compare them with the logs, word by word")
+            raise NotEnoughData("no call has instructions that fit task.system: compare the two word by word")
     found = mine.with_columns(input=extract_column(mine, task.input)).filter(pl.col("input").is_not_null())
     if found.is_empty():
         raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")

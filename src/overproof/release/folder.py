@@ -24,6 +24,7 @@ from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.protocols import Student, StudentKind
 from overproof.core.store import file_digest, write, write_json
 from overproof.core.types import Calibration, Candidate, Confidence, Prediction, PromptId, Record, Verdict
+from overproof.tasks.names import Names, same
 from overproof.tasks.redact import redact_record
 
 FORMAT = 1
@@ -48,6 +49,8 @@ class ReleaseRecord(Record):
     """What it was made from: keys of the artefacts, the prompt set, the decision."""
     redact: bool = True
     """Whether the texts it learned from and was proven on were masked: then those it answers are masked too."""
+    names: dict[str, str] = {}
+    """By language, the model and version that masked names in those texts; empty when names were not masked."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class LoadedRelease:
     record: ReleaseRecord
     contract: bytes
     student: Student
+    people: Names | None = None
+    """What masks names, where names were masked."""
 
     @property
     def always_teacher(self) -> tuple[str, ...]:
@@ -117,7 +122,7 @@ class LoadedRelease:
 
     def _seen(self, text: str) -> str:
         """Return what the student sees of a text: what it would have seen had the text come from the logs."""
-        return redact_record([text])[0][0] if self.record.redact else text
+        return redact_record([text], self.people)[0][0] if self.record.redact else text
 
 
 def write_release(
@@ -129,10 +134,12 @@ def write_release(
     lineage: Mapping[str, str],
     save: Callable[[Path], None],
     redact: bool = True,
+    names: Mapping[str, str] | None = None,
 ) -> str:
     """Write a release and return its id; `save` is the student's own. The folder appears whole or not at all.
 
-    `redact` says whether the logs were masked (`privacy.redact`), and so whether the release masks what it answers.
+    `redact` says whether the logs were masked (`privacy.redact`), and so whether the release masks what it answers;
+    `names` what masked names of people and places, by language (`privacy.names`).
 
     Raises:
         UserError: there is something at `folder`, or the student saved a file of a kind that could hold code.
@@ -146,7 +153,7 @@ def write_release(
         (draft / STUDENT).mkdir(parents=True)
         save(draft / STUDENT)
         write(draft / CONTRACT, contract_toml)
-        write_json(draft / RECORD, _record(candidate, labels, lineage, redact=redact))
+        write_json(draft / RECORD, _record(candidate, labels, lineage, redact=redact, names=names or {}))
         files = {name: file_digest(draft / name) for name in _files(draft)}
         for name in files:
             if PurePosixPath(name).suffix not in HARMLESS:
@@ -170,7 +177,8 @@ def load(
 
     Raises:
         ReleaseCorrupt: a file is missing, changed, additional or outside the folder; the text names it.
-        UserError: nothing there, made by a newer version, or its kind is not allowed here.
+        UserError: nothing there, made by a newer version, its kind is not allowed here, or what masked names in the
+            texts it was proven on is not installed here.
     """
     folder = Path(folder)
     found = _verified(folder)
@@ -183,13 +191,21 @@ def load(
     if record.format != FORMAT:
         raise UserError(f"{folder} has release format {record.format}, this version reads {FORMAT}: upgrade overproof")
     _refuse_confidence(folder, record.calibration.confidence)
+    people = same(record.names) if record.redact and record.names else None
     student = _kind(record.kind, kinds).load(folder / STUDENT)
     if tuple(student.labels) != record.labels:
         raise ReleaseCorrupt(f"{folder / STUDENT}: knows other labels than {RECORD} says")
-    return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student)
+    return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student, people)
 
 
-def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, str], *, redact: bool) -> ReleaseRecord:
+def _record(
+    candidate: Candidate,
+    labels: Sequence[str],
+    lineage: Mapping[str, str],
+    *,
+    redact: bool,
+    names: Mapping[str, str],
+) -> ReleaseRecord:
     return ReleaseRecord(
         name=candidate.name,
         kind=candidate.kind,
@@ -198,6 +214,7 @@ def _record(candidate: Candidate, labels: Sequence[str], lineage: Mapping[str, s
         verdicts=candidate.verdicts,
         lineage=dict(lineage),
         redact=redact,
+        names=dict(names),
     )
 
 

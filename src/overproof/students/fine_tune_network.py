@@ -81,6 +81,12 @@ def _head(start: NDArray[np.float32]) -> nn.Linear:
     return head
 
 
+def head_of(trained: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float32]:
+    """Return the head among `trained` weights as it reads rows of length 1, (width + 1, labels), the bias last."""
+    weight, bias = trained[HEAD + "weight"], trained[HEAD + "bias"]
+    return np.concatenate([weight.T * LENGTH, bias[None]]).astype(np.float32)
+
+
 def prefix_of(weights: Mapping[str, object]) -> str:
     """Return what stands before the names of an encoder's weights, such as "bert."; often nothing."""
     return next((name.removesuffix(WORDS) for name in weights if name.endswith(WORDS)), "")

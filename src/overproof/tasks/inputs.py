@@ -30,7 +30,7 @@ class UnreadableInput(UserError):
     def __init__(self, how: str, fault: str) -> None:
         super().__init__(
             f"task.input {how!r} {fault}; write 'last_user', 'all', a path into the request made of .name, [number] "
-            f"and ['name'], such as '$.messages[1].content' or '$.messages[-1].content', or 'template: ... {{input}} ...'"
+            f"and ['name'], such as '$.messages[1].content' or '$.messages[-1].content', or 'template: Text: {{input}}'"
         )
 
 

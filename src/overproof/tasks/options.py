@@ -13,7 +13,7 @@ class TaskOptions(Record):
     name: str
     """Names the task, and folders: letters, digits, spaces and `_ . -`."""
     kind: str = "classify"
-    """`classify`, `extract`, `generate`, or a plug-in's name. (The second and third can be written, but not run yet.)"""
+    """`classify`, `extract`, `generate`, or a plug-in's name. (The two in the middle cannot be run yet.)"""
     input: str = "last_user"
     """The part of a request that varies, which is what the student sees: `last_user`, `all`, a JSONPath into the
     request such as `$.messages[1].content`, or the user's last turn with its constant text around `{input}`:

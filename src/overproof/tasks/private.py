@@ -1,4 +1,4 @@
-"""Find what is private in a text: mail addresses, phone numbers, payment cards, keys, IBANs.
+"""Find what is private in a text: mail addresses, phone numbers, payment cards, IBANs; keys are `credentials`'.
 
 Each finder returns spans. What can be checked is (Luhn, mod 97, country lengths); what cannot, phone numbers above all,
 is told from order numbers, dates and amounts by its shape and the words before it. Names are not looked for.
@@ -6,52 +6,25 @@ is told from order numbers, dates and amounts by its shape and the words before 
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
+
+from overproof.tasks import credentials
 
 Span = tuple[int, int]
 
-_KEY_SHAPES = r"[rs]k[_-]|AKIA|ASIA|gh[opsru]_|github_pat_|glpat-|xox|AIza|hf_|npm_|SG\.|eyJ|PRIVATE KEY"
-SUSPECT = (
-    r"@"
-    r"|[0-9](?:[^0-9]{0,3}[0-9]){6}"
-    r"|(?i:bearer|(?:key|secret|token|passwor[dt]|passwd|pwd|contraseña|mot de passe)"
-    r"[\\\"']{0,4}(?:\s|\\[nrt]){0,2}(?:[:=]|is|es))"
-    rf"|{_KEY_SHAPES}"
-)
+PLACEHOLDER = re.compile(r"\[(EMAIL|PHONE|CARD|KEY|IBAN|PERSON|ADDRESS)_([0-9]{1,9})\]")
+"""What stands for something private."""
+
+SUSPECT = rf"@|[0-9](?:[^0-9]{{0,3}}[0-9]){{6}}|{credentials.SUSPECT}"
 """Holds wherever a finder could find something, in a text or in the JSON of one. Polars knows no look-around."""
 
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
-_KEY_MARKS = (
-    *("sk-", "sk_", "rk_", "AKIA", "ASIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
-    *("AIza", "hf_", "npm_", "SG.", "eyJ", "PRIVATE KEY"),
-)
-_SECRET_WORDS = ("key", "secret", "token", "passw", "pwd", "contrase", "passe", "bearer")
 _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+'-]{1,64}@(?![0-9]{1,9}(?:\.[0-9]{1,9}){1,4}\.[a-z]{1,9}[0-9])(?:[\w-]{1,63}\.){1,8}"
     r"(?!(?:png|jpe?g|gif|svg|webp|css|js|html?|json|mp[34])(?![^\W\d_]))[^\W\d_]{2,24}(?![^\W\d_]|@)"
 )
 """What follows an address may touch it (`anna@example.com-2024`). Neither `logo@2x.png` nor `lib@1.0.rc1` is one."""
-
-_KEY = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)"
-    r"|(?<![\w-])(?:sk-[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}"
-    r"|SG\.[\w-]{16,}\.[\w-]{16,}|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)(?![\w-])",
-    re.DOTALL,
-)
-_BEARER = re.compile(r"(?i)\bbearer\s{1,3}(?P<value>[\w.~+/=-]{16,})")
-_NAMED_KEY = re.compile(
-    r"(?i)(?:api[ _-]?key|access[ _-]?key|secret[ _-]?key|private[ _-]?key|secret|token)"
-    r"[\"']?\s{0,2}(?:[:=]|is|ist)\s{0,2}[\"']?(?P<value>[\w.~+/=-]{16,})"
-)
-_PASSWORD = re.compile(
-    r"(?i)(?:passwor[dt]|passwd|pwd|contraseña|mot de passe)[\"']?\s{0,2}(?:[:=]|is|ist|es|est)\s{1,2}[\"']?"
-    r"(?P<value>[^\s\"',;\[\]]{6,64})"
-    r"|(?i:passwor[dt]|passwd|pwd)[\"']?[:=][\"']?(?P<tight>[^\s\"',;\[\]]{6,64})"
-)
 
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9])")
 _IBAN_LENGTHS = {
@@ -72,7 +45,7 @@ _CARD = re.compile(
 )
 """Lengths and first digits that card schemes issue."""
 SUSPECT_NAME = (
-    rf"{_KEY_SHAPES}|(?i:bearer)|(?:^|[^A-Za-z0-9])(?i:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}[ -]?[A-Za-z0-9]"
+    rf"{credentials.SHAPES}|(?i:bearer)|(?:^|[^A-Za-z0-9])(?i:{'|'.join(_IBAN_LENGTHS)})[0-9]{{2}}[ -]?[A-Za-z0-9]"
     rf"|(?:^|[^0-9])(?:{_CARD.pattern})(?:[^0-9]|$)|[2-6][0-9]{{3}}-[0-9]{{4,6}}-[0-9]{{4,5}}"
 )
 """Holds wherever a key, an account or a card could be found in a name: digits alone are most often a running number."""
@@ -89,8 +62,9 @@ _PHONES = (
 """International; in French pairs; with an area code that starts with 0 (020 7946 0187, 030/1234567); North American."""
 _NUMBER = re.compile(rf"\(?[0-9](?:{_GAP}[0-9]){{6,11}}")
 _CALL = re.compile(
-    r"(?i)(?<![^\W_])(?:tel|telef|telé|télé|phone|mobile?|móvil|cell|handy|fax|whatsapp|sms|txt|text|call|ring|reach|dial"
-    r"|anruf|ruf|ruft|rückruf|erreich|appel|rappel|joindre|joignable|numéro|llam|llám|número|number|nummer)[^0-9\n]*$"
+    r"(?i)(?<![^\W_])(?:tel|telé|télé|phone|mobi|móvil|cell|handy|natel|fax|whatsapp|sms|txt|text|call|ring|reach|dial"
+    r"|landline|anruf|ruf|rückruf|erreich|festnetz|appel|rappel|joindre|joignable|fixe|numéro|llam|llám|celular|celu\b|fijo"
+    r"|número|chiam|fisso|numero|ligue|ligar|bel\b|bellen|bereikbaar|number|nummer)[^0-9\n]*$"
 )
 """A word about calling, and nothing but words between it and a number."""
 _BREAK = re.compile(r"(?i)[.!?](?:\s|$)|[\n,;]|(?:call|ring|text|reach|phone|tel)\w*")
@@ -98,7 +72,8 @@ _BREAK = re.compile(r"(?i)[.!?](?:\s|$)|[\n,;]|(?:call|ring|text|reach|phone|tel
 _REFERENCE = re.compile(
     r"(?i)order|invoice|ticket|case|quote|quotation|tracking|reference|ref\b|account|customer|serial|article|sku|parcel"
     r"|shipment|\binv\b|\bpo\b|\bid\b|_id|code|bestell|rechnung|auftrag|kunden|vorgang|beleg|artikel|sendung|konto"
-    r"|facture|commande|dossier|devis|compte|colis|client|référence|factura|pedido|caso|cuenta|env[ií]o|referencia"
+    r"|steuer|serie|série|facture|commande|dossier|devis|compte|colis|client|référence|siret|factura|pedido|caso|cuenta"
+    r"|env[ií]o|referencia|c[óo]digo|ordin|fattura|codice|spedizione|fiscal|encomenda|factuur|klant|pakket|\bkvk\b|\blot"
 )
 """Words whose numbers are not for calling."""
 _AMOUNT_AFTER = re.compile(r"\s?(?:€|\$|£|%|(?:EUR|USD|GBP|CHF|euros?|dollars?|units|Stück|kg|km|ms)\b)", re.IGNORECASE)
@@ -114,29 +89,6 @@ def emails(text: str) -> Iterator[Span]:
     if "@" in text:
         for found in _EMAIL.finditer(text):
             yield found.span()
-
-
-def keys(text: str) -> Iterator[Span]:
-    """Yield keys by their known shapes, bearer tokens, and passwords and secrets that are named as such."""
-    if any(mark in text for mark in _KEY_MARKS):
-        for found in _KEY.finditer(text):
-            yield found.span()
-    lower = text.lower()
-    if any(word in lower for word in _SECRET_WORDS):
-        yield from _named_keys(text)
-
-
-def _named_keys(text: str) -> Iterator[Span]:
-    for found in _BEARER.finditer(text):
-        if _random(found["value"]):
-            yield found.span("value")
-    for found in _NAMED_KEY.finditer(text):
-        if _random(found["value"]):
-            yield found.span("value")
-    for found in _PASSWORD.finditer(text):
-        group = "value" if found["value"] else "tight"
-        if _mixed(found[group]):
-            yield found.span(group)
 
 
 def ibans(text: str) -> Iterator[Span]:
@@ -187,7 +139,7 @@ def phones(text: str) -> Iterator[Span]:
 
 
 FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
-    "key": keys,
+    "key": credentials.keys,
     "email": emails,
     "iban": ibans,
     "card": cards,
@@ -239,17 +191,6 @@ def _is_part(text: str, start: int, end: int) -> bool:
     if before[-1:] in ("-", ".", ",") and before[:1].isalnum():
         return before[:1].isdigit() or before[-1:] == "-"
     return after[:1].isalnum() or after[:1] in ("_", "@") or (after[:1] in ("-", ".", ",", ":") and after[1:].isdigit())
-
-
-def _random(value: str) -> bool:
-    """Say whether a value looks drawn by a machine: letters and digits, more than 3 bits of entropy a character."""
-    counts = Counter(value)
-    entropy = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
-    return _mixed(value) and entropy > 3.0
-
-
-def _mixed(value: str) -> bool:
-    return any(map(str.isdigit, value)) and any(map(str.isalpha, value))
 
 
 def _end_of(text: str, start: int, length: int) -> int | None:

@@ -7,45 +7,67 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from overproof.core.chance import digest
-from overproof.tasks import private
+from overproof.tasks import names, private
+from overproof.tasks.names import Names
 
-_PLACEHOLDER = re.compile(r"\[(EMAIL|PHONE|CARD|KEY|IBAN)_([0-9]{1,9})\]")
+WRITING = 60
+"""Characters from which an answer is writing, in which names are looked for; shorter ones are labels more often."""
 
 
 class Masks:
     """The placeholders of one record."""
 
-    def __init__(self, texts: Sequence[str], clean: set[str] | None = None) -> None:
-        """Number after what `texts` hold already; `clean` collects texts that hold nothing, to be skipped next time."""
+    def __init__(self, texts: Sequence[str], clean: set[str] | None = None, people: Names | None = None) -> None:
+        """Number after what `texts` hold already; `clean` collects texts that hold nothing, to be skipped next time.
+
+        With `people`, names of people and places are masked too, where `mask` is told that a text is writing.
+        """
+        self._people = people
         self._clean = set() if clean is None else clean
         self._numbers: dict[tuple[str, str], str] = {}
         self._last: Counter[str] = Counter()
         for text in texts:
             if "_" in text:
-                for kind, number in _PLACEHOLDER.findall(text):  # an earlier redaction's numbers stay its own
+                for kind, number in private.PLACEHOLDER.findall(text):  # an earlier redaction's numbers stay its own
                     self._last[kind.lower()] = max(self._last[kind.lower()], int(number))
 
-    def mask(self, text: str, counts: Counter[str]) -> str:
-        """Return `text` with everything private replaced; counts the text once for each kind that is in it."""
+    def mask(self, text: str, counts: Counter[str], *, writing: bool = True) -> str:
+        """Return `text` with everything private replaced; counts the text once for each kind that is in it.
+
+        Names are looked for in `writing` alone: a field's value or a label is none.
+        """
         if text in self._clean:
             return text
         given, found = text, set[str]()
-        while True:  # a placeholder may free its neighbour to be found, so until nothing is
-            before = text
-            for kind, finder in private.FINDERS.items():
-                text = self._replace(text, kind, finder, found)
-            if text == before:
-                break
-        if text == given:
+        people = self._people if writing else None
+        text = self._plain(text, found)
+        while people is not None and (named := self._named(text, people, found)) != text:
+            text = self._plain(named, found)
+        if text == given and people is self._people:
             self._clean.add(text)
         counts.update(found)
         return text
 
-    def _replace(self, text: str, kind: str, finder: Callable[[str], Iterator[private.Span]], found: set[str]) -> str:
-        spans = sorted(finder(text))
+    def _plain(self, text: str, found: set[str]) -> str:
+        """Mask what the finders find; a placeholder may free its neighbour to be found, so until nothing is."""
+        while True:
+            before = text
+            for kind, finder in private.FINDERS.items():
+                text = self._replace(text, kind, finder(text), found)
+            if text == before:
+                return text
+
+    def _named(self, text: str, people: Names, found: set[str]) -> str:
+        """Mask names, one kind after the other: what the first leaves is looked at anew."""
+        for kind in names.KINDS.values():
+            text = self._replace(text, kind, people.find(text).get(kind, ()), found)
+        return text
+
+    def _replace(self, text: str, kind: str, places: Iterable[private.Span], found: set[str]) -> str:
+        spans = sorted(places, key=lambda span: (span[0], -span[1]))  # of two that begin alike, the longer
         if not spans:
             return text
         found.add(kind)
@@ -65,19 +87,19 @@ class Masks:
         return self._numbers[key]
 
 
-def redact_record(texts: Sequence[str]) -> tuple[tuple[str, ...], Counter[str]]:
+def redact_record(texts: Sequence[str], people: Names | None = None) -> tuple[tuple[str, ...], Counter[str]]:
     """Return the texts of one record masked, and in how many of them each kind was found. Idempotent."""
-    masks = Masks(texts)
+    masks = Masks(texts, people=people)
     counts: Counter[str] = Counter()
     masked = tuple([masks.mask(text, counts) for text in texts])
     return masked, counts
 
 
-def excerpt(text: str, length: int = 160) -> str:
+def excerpt(text: str, people: Names | None = None, length: int = 160) -> str:
     """Return the first characters of a row's raw text, masked; JSON's escapes are undone first: they hide things."""
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda code: chr(int(code[1], 16)), text)
     plain = re.sub(r"\\[nrt]", " ", plain).encode("utf-8", "replace").decode()
-    (masked,), _ = redact_record([plain])
+    (masked,), _ = redact_record([plain], people)
     return masked[:length]
 
 

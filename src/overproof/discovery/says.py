@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from overproof.discover.records import Kind, Probe, Rate, Version
+from overproof.discovery.records import Kind, Probe, Rate, Version
 
 LONGEST = 40
-_IDLE = frozenset(
-    "a an the and or of to for with in on at by from you your are is be as i we it its this that these those please "
-    "following given user users text message messages answer assistant helpful ai will must one exactly only".split()
+_IDLE = re.compile(
+    r"an?|the|and|or|of|to|for|with|in|on|at|by|from|you|your|are|is|be|as|i|we|it|its|this|that|these|those|please|"
+    r"following|given|users?|text|messages?|answer|assistant|helpful|ai|will|must|one|exactly|only"
 )
+"""Words that do not tell one prompt from another."""
 
 
 def name_of(where: str | None, versions: Sequence[Version], kind: Kind, number: int) -> str:
@@ -20,8 +21,10 @@ def name_of(where: str | None, versions: Sequence[Version], kind: Kind, number: 
         return valued[1].replace("''", "'")[:LONGEST]
     first = versions[0]
     constant = re.sub(r"\{\w+\}", " ", first.system or first.user)
-    words = [word.lower() for word in re.findall(r"[^\W\d_]+", constant) if word.lower() not in _IDLE]
-    return "-".join(words[:3])[:LONGEST] or ("-".join(first.tools[:2]) or ("tools" if first.tools_vary else f"{kind}-{number}"))
+    words = [word.lower() for word in re.findall(r"[^\W\d_]+", constant) if not _IDLE.fullmatch(word.lower())]
+    return "-".join(words[:3])[:LONGEST] or (
+        "-".join(first.tools[:2]) or ("tools" if first.tools_vary else f"{kind}-{number}")
+    )
 
 
 def sentence(number: int, name: str, share: float, probe: Probe | None, kind: Kind) -> str:

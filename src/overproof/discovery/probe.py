@@ -11,8 +11,8 @@ from overproof.core.errors import NotEnoughData
 from overproof.core.protocols import StudentKind
 from overproof.core.splits import Train, Tune
 from overproof.core.types import Example, PromptId, UnitId
-from overproof.discover.measure import WHOLE, Cluster
-from overproof.discover.records import Probe, rate
+from overproof.discovery.measure import WHOLE, Cluster
+from overproof.discovery.records import Probe, rate
 from overproof.proof import binomial, thresholds
 from overproof.tasks.classify import Classify
 
@@ -45,7 +45,11 @@ def probe(
         fitted = student.fit(Train(_examples(parts["train"])), Tune(_examples(parts["tune"])), labels, 0)
     except NotEnoughData:
         return None
-    seen = {name: _answered(fitted.probabilities(part["input"].to_list()), labels, part["label"]) for name, part in parts.items() if name != "train" and part.height}
+    seen = {
+        name: _answered(fitted.probabilities(part["input"].to_list()), labels, part["label"])
+        for name, part in parts.items()
+        if name != "train" and part.height
+    }
     if "calibrate" not in seen or "test" not in seen:
         return None
     delta = 1 - confidence
@@ -68,7 +72,9 @@ def probe(
 
 def _sample(rows: pl.DataFrame, labels: tuple[str, ...], teacher: str, cluster: Cluster) -> pl.DataFrame:
     """Return `id`, `input`, `label`, `unit` of calls drawn among those the teacher answered whole and readably."""
-    usable = rows.filter(WHOLE & pl.col("answer").is_not_null() & (pl.col("model") == teacher) & (pl.col("input") != ""))
+    usable = rows.filter(
+        WHOLE & pl.col("answer").is_not_null() & (pl.col("model") == teacher) & (pl.col("input") != "")
+    )
     drawn = usable.sort("place").head(SAMPLE)
     read = Classify(labels=labels).read_column(drawn["answer"]).answer.alias("label")
     drawn = drawn.select("id", "input", "place").with_columns(read).filter(pl.col("label").is_not_null())

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from overproof.discover.skeletons import FEWEST, LEAST_SHARE, SAMPLE, Skeleton, skeletons
+from overproof.discovery.skeletons import FEWEST, LEAST_SHARE, SAMPLE, Skeleton, skeletons
 
 LEAST_CALLS = 20
-"""Calls of a wording, at least; rarer ones are in no task."""
+LEAST_OF_ALL = 1e-4
+"""Calls of a wording, at least, and its share of all; rarer ones are in no task."""
 MOST_CELLS = 200
 """Wordings looked at, those with the most calls."""
 VARIANTS = 8
 """A part that takes so many values is a slot; with fewer it is as many wordings."""
 MOST_VARIANTS = 30
 """With more frequent values than this, nobody looks at each of them by itself."""
+RARE_TOOLS = 0.01
+"""Share of the calls with the same instructions below which a set of tools is rare."""
 VARY = "*"
 """Stands for tools that differ from call to call."""
 KEY = ("system", "family", "tools", "format")
@@ -59,7 +62,8 @@ def group(parts: pl.DataFrame) -> Grouped:
     """Group a table of `requests.parts`."""
     families = _families(parts)
     keyed = _with_varying_tools(_with_families(parts, families))
-    counts = keyed.group_by(KEY).len("calls").filter(pl.col("calls") >= LEAST_CALLS)
+    least = max(LEAST_CALLS, LEAST_OF_ALL * parts.height)
+    counts = keyed.group_by(KEY).len("calls").filter(pl.col("calls") >= least)
     large = counts.sort("calls", *KEY, descending=[True] + [False] * len(KEY)).head(MOST_CELLS).with_row_index("key")
     keys = keyed.join(large, on=KEY, how="left", nulls_equal=True, maintain_order="left")["key"]
     found: list[Cell] = []
@@ -70,9 +74,7 @@ def group(parts: pl.DataFrame) -> Grouped:
             rows = mine.filter(inside)
             cell = cell.scatter(rows, len(found))
             opening = families[int(row["family"].partition("/")[0])] if row["family"] else Skeleton()
-            found.append(
-                Cell(row["system"], row["family"], opening, skeleton, row["tools"], row["format"], len(rows))
-            )
+            found.append(Cell(row["system"], row["family"], opening, skeleton, row["tools"], row["format"], len(rows)))
     return Grouped(found, cell)
 
 
@@ -99,7 +101,9 @@ def _with_families(parts: pl.DataFrame, families: Sequence[Skeleton]) -> pl.Data
     distinct = distinct.with_columns(stands=stands)
     rows = parts.join(distinct.drop("calls"), on="system", how="left", maintain_order="left")
     return rows.with_columns(
-        family=pl.when(pl.col("skeleton").is_null()).then(pl.lit("")).otherwise(pl.format("{}/{}", "skeleton", "settings")),
+        family=pl.when(pl.col("skeleton").is_null())
+        .then(pl.lit(""))
+        .otherwise(pl.format("{}/{}", "skeleton", "settings")),
         system=pl.when("stands").then("system"),
     ).drop("skeleton", "stands")
 
@@ -107,7 +111,8 @@ def _with_families(parts: pl.DataFrame, families: Sequence[Skeleton]) -> pl.Data
 def _with_varying_tools(keyed: pl.DataFrame) -> pl.DataFrame:
     """Replace tools by `VARY` where, under the same instructions, rare sets of tools are many."""
     counts = keyed.group_by("system", "family", "tools").len("calls")
-    rare = (pl.col("calls") < LEAST_CALLS) & (pl.col("tools") != "")
+    seldom = pl.col("calls") < RARE_TOOLS * pl.col("calls").sum().over("system", "family")
+    rare = ((pl.col("calls") < LEAST_CALLS) | seldom) & (pl.col("tools") != "")
     many = rare.sum().over("system", "family") >= VARIANTS
     counts = counts.with_columns(varied=pl.when(rare & many).then(pl.lit(VARY)).otherwise("tools")).drop("calls")
     rows = keyed.join(counts, on=["system", "family", "tools"], how="left", nulls_equal=True, maintain_order="left")
@@ -115,7 +120,7 @@ def _with_varying_tools(keyed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_template(users: pl.Series, places: pl.Series) -> Iterator[tuple[Skeleton | None, pl.Series]]:
-    """Yield each template of the user's turn that enough texts were made from, and which rows those are; then the rest."""
+    """Yield each template that enough of the user's turns were made from, and which rows those are; then the rest."""
     table = pl.DataFrame({"asked": users, "place": places})
     sample = table.group_by("asked").agg(pl.col("place").min()).sort("place", "asked").head(SAMPLE)["asked"].to_list()
     left = pl.repeat(value=True, n=len(users), eager=True)

@@ -29,7 +29,9 @@ def _object(objects: Sequence[Mapping[str, Any]], depth: int) -> dict[str, Any]:
     for each in objects:
         for key, value in each.items():
             values[key].append(value)
-    enough = {key: found for key, found in values.items() if len(found) >= max(2, KNOWN * len(objects)) or len(objects) < 20}
+    enough = {
+        key: found for key, found in values.items() if len(found) >= max(2, KNOWN * len(objects)) or len(objects) < 20
+    }
     frequent = sorted(enough, key=lambda key: -len(enough[key]))[:MOST_KEYS]
     kept = [key for key in values if key in frequent]
     return {

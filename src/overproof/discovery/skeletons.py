@@ -30,7 +30,7 @@ WORDS = 8
 ALIGNED = 40
 """Texts of one template that are aligned to find what is constant inside."""
 INNER_WORDS = 2
-"""An inner constant has so many words, or breaks the line."""
+"""Words of an inner constant, at least: one alone may stand in every text by chance."""
 LONGEST = 400
 """Tokens of an opening or closing that are looked at."""
 LONGEST_ALIGNED = 3_000
@@ -149,7 +149,9 @@ def _has_word(text: str) -> bool:
 def _common(texts: Sequence[Tokens]) -> Tokens:
     """Return what all of `texts` begin with."""
     first, last = min(texts), max(texts)
-    size = next((i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last)))
+    size = next(
+        (i for i, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last))
+    )
     return first[:size]
 
 
@@ -161,7 +163,7 @@ def _inner(middles: Sequence[Tokens]) -> list[Tokens]:
         if not blocks:
             break
         blocks = _shared(blocks, other)
-    return [block for block in map(_trimmed, blocks) if _words(block) >= INNER_WORDS]
+    return [block for block in blocks if _words(block) >= INNER_WORDS]
 
 
 def _shared(blocks: Sequence[Tokens], other: Tokens) -> list[Tokens]:
@@ -172,13 +174,3 @@ def _shared(blocks: Sequence[Tokens], other: Tokens) -> list[Tokens]:
     matches = SequenceMatcher(None, joined, list[str | None](other), autojunk=False).get_matching_blocks()
     parts = (tuple(each for each in joined[match.a : match.a + match.size] if each) for match in matches)
     return [part for part in parts if _words(part)]
-
-
-def _trimmed(block: Tokens) -> Tokens:
-    """Take the white space off both ends: it belongs to the slots."""
-    start, end = 0, len(block)
-    while start < end and block[start].isspace() and "\n" not in block[start]:
-        start += 1
-    while end > start and block[end - 1].isspace() and "\n" not in block[end - 1]:
-        end -= 1
-    return block[start:end]

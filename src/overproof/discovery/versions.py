@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from overproof.discover.grouping import VARIANTS, VARY, Cell
-from overproof.discover.records import Version
-from overproof.discover.skeletons import align
+from overproof.discovery.grouping import VARIANTS, VARY, Cell
+from overproof.discovery.records import Version
+from overproof.discovery.skeletons import align
 from overproof.tasks.templates import Template, of
 
 LOOKED_AT = 500
@@ -28,8 +28,8 @@ def versions(cells: Mapping[int, Cell], rows: pl.DataFrame) -> tuple[Version, ..
     found: list[Version] = []
     for members in families.values():
         slotted = len(members) >= VARIANTS or any(cells[each].system is None for each in members)
-        for group in [members] if slotted else [[each] for each in members]:
-            found.append(_version([cells[each] for each in group], rows.filter(pl.col("cell").is_in(group))))
+        groups = [members] if slotted else [[each] for each in members]
+        found += [_version([cells[i] for i in group], rows.filter(pl.col("cell").is_in(group))) for group in groups]
     return tuple(sorted(found, key=lambda each: (-each.calls, each.system, each.user)))
 
 

@@ -27,9 +27,10 @@ class _Turn(msgspec.Struct, gc=False):
 def parts(exchanges: pl.DataFrame, seed: str) -> pl.DataFrame:
     """Return, row by row of a table of `Exchange`, the parts of its request.
 
-    Columns: `system`, `asked` (what the instructions say and the user's last turn, "" where there is none, without white space at the ends), `turns`, `tools` (names,
-    sorted, comma between), `format`, `settings` (digests of other parameters), `request` (hash of all that was asked)
-    and `place`, the row's draw in [0, 1).
+    Columns: `system` and `asked` (the instructions and the user's last turn, "" where there is none, without white
+    space at the ends), `turns` (how many are no instructions), `tools` (names, sorted, comma between), `format`,
+    `settings` (a digest of other parameters), `request` (hash of all that was asked) and `place`, the row's draw in
+    [0, 1).
     """
     spoken = pl.concat(
         [_spoken(batch["messages"]) for batch in exchanges.select("messages").iter_slices(AT_ONCE)] or [_none()]
@@ -57,9 +58,15 @@ def _spoken(messages: pl.Series) -> pl.DataFrame:
 
 def _of(turns: Sequence[_Turn]) -> tuple[str, str, int]:
     """Return the instructions, the user's last turn and the number of other turns."""
-    instructions = "\n\n".join([turn.content for turn in turns if turn.role in INSTRUCTIONS]).strip()
-    user = next((turn.content for turn in reversed(turns) if turn.role == "user"), "").strip()
-    return instructions, user, sum(turn.role not in INSTRUCTIONS for turn in turns)
+    instructions, asked, others = list[str](), "", 0
+    for turn in turns:
+        if turn.role in INSTRUCTIONS:
+            instructions.append(turn.content)
+            continue
+        others += 1
+        if turn.role == "user":
+            asked = turn.content
+    return "\n\n".join(instructions).strip(), asked.strip(), others
 
 
 def _settings(parameters: pl.Series) -> pl.DataFrame:
@@ -70,7 +77,12 @@ def _settings(parameters: pl.Series) -> pl.DataFrame:
     rows = [(_tools(each), _format(each), _rest(each, known)) for each in decoded]
     table = pl.DataFrame(rows, schema={"tools": pl.String, "format": pl.String, "settings": pl.String}, orient="row")
     table = table.with_columns(distinct.alias("parameters"))
-    return parameters.alias("parameters").to_frame().join(table, on="parameters", how="left", maintain_order="left").drop("parameters")
+    return (
+        parameters.alias("parameters")
+        .to_frame()
+        .join(table, on="parameters", how="left", maintain_order="left")
+        .drop("parameters")
+    )
 
 
 def _tools(parameters: dict[str, Any]) -> str:

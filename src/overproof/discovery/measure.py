@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-import numpy as np
 
-from overproof.discover.kinds import Nature
-from overproof.discover.records import LEVEL, Faults, Rate, rate
+from overproof.discovery.kinds import Nature
+from overproof.discovery.records import LEVEL, Faults, Rate, rate
 from overproof.models.prices import BYTES_PER_TOKEN, price
 from overproof.proof.ceiling import upper_bound
 from overproof.tasks.evidence import CUT
@@ -56,6 +56,12 @@ def with_costs(exchanges: pl.DataFrame) -> pl.DataFrame:
     ).drop("price_in", "price_out")
 
 
+def dollars(rows: pl.DataFrame) -> float | None:
+    """Return what the calls with a known price cost; None where only calls that cost nothing have one."""
+    total = float(rows["usd"].sum())
+    return total if total or not rows["usd"].null_count() else None
+
+
 def repeats(rows: pl.DataFrame) -> Rate:
     """Return how many of a task's calls ask exactly what an earlier one asked."""
     return rate(rows.height - rows["request"].n_unique(), rows.height)
@@ -77,7 +83,9 @@ def consistency(rows: pl.DataFrame, nature: Nature, teacher: str, cluster: Clust
     pairs = twice.filter(pl.col("second").is_not_null()).sort("place").head(PAIRS)
     if pairs.is_empty():
         return rate(0, 0), None
-    pairs = pairs.with_columns(unit=pl.Series(cluster(pairs["asked"]))).unique("unit", keep="first", maintain_order=True)
+    pairs = pairs.with_columns(unit=pl.Series(cluster(pairs["asked"]))).unique(
+        "unit", keep="first", maintain_order=True
+    )
     forms = ((nature.normal(one), nature.normal(other)) for one, other in pairs.select("first", "second").iter_rows())
     agreeing = sum(one is not None and one == other for one, other in forms)
     return rate(agreeing, pairs.height), upper_bound(agreeing, pairs.height, LEVEL)

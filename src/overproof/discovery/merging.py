@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import combinations
 
-from overproof.discover.grouping import VARY, Cell
-from overproof.discover.kinds import Nature
+from overproof.discovery.grouping import VARY, Cell
+from overproof.discovery.kinds import Nature
 
 ALIKE = 0.6
 """Jaccard similarity of the constant parts (runs of three words) from which two wordings are versions of one prompt."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from overproof.discover import measure, merging, scope
-from overproof.discover.describe import ANSWERS, Frame, Help, describe, sampled
-from overproof.discover.grouping import group
-from overproof.discover.kinds import Nature, nature
-from overproof.discover.measure import WHOLE
-from overproof.discover.records import Discovery
-from overproof.discover.requests import parts
+from overproof.discovery import measure, merging, scope
+from overproof.discovery.describe import ANSWERS, Frame, Help, describe, sampled
+from overproof.discovery.grouping import group
+from overproof.discovery.kinds import Nature, nature
+from overproof.discovery.measure import WHOLE
+from overproof.discovery.records import Discovery
+from overproof.discovery.requests import parts
 
 PROBED = 5
 """Tasks that are probed, those with the largest share of spend first."""
@@ -49,6 +49,7 @@ def discover(
     number = _by_spend(rows)
     rows = rows.with_columns(task=_mapped(rows["task"], number))
     wheres = scope.conditions(rows["metadata"], rows["task"], len(number))
+    named = scope.naming(wheres)
     about = Frame(rows.height, float(rows["spend"].sum()), help_, alpha, confidence, seed)
     tables = rows.partition_by("task", as_dict=True)
     found = []
@@ -59,11 +60,14 @@ def discover(
         its = natures[next(iter(cells))] if len(cells) == 1 else nature(sampled(own), help_.find_labels)
         worth = len(its.labels) > 1 and probed < PROBED
         probed += worth
-        found.append(describe(task, own, cells, its, wheres[task - 1], about, probed=worth))
-    usd = rows["usd"].drop_nulls()
+        found.append(
+            describe(
+                task, own, cells, its, about, where=wheres[task - 1], named=wheres[task - 1] in named, probed=worth
+            )
+        )
     record = Discovery(
         calls=rows.height,
-        usd=float(usd.sum()) if len(usd) else None,
+        usd=measure.dollars(rows),
         unpriced=rows["usd"].null_count(),
         spend_by="dollars" if dollars else "tokens",
         tasks=tuple(found),

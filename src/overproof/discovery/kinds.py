@@ -13,15 +13,17 @@ import msgspec
 import polars as pl
 
 from overproof.core.chance import canonical
-from overproof.discover.records import Kind
-from overproof.discover.schemas import infer
+from overproof.discovery.records import Kind
+from overproof.discovery.schemas import infer
 from overproof.tasks.classify import Classify
 
 MOSTLY = 0.5
 """Share of the answers that must be JSON objects for the task to be an extraction."""
 SCHEMA_FROM = 1_000
 """Answers a schema is inferred from."""
-_BESIDE = re.compile(r"reason(?:ing)?|explanation|rationale|justification|thoughts?|analysis|evidence|confidence|score|certainty")
+_BESIDE = re.compile(
+    r"reason(?:ing)?|explanation|rationale|justification|thoughts?|analysis|evidence|confidence|score|certainty"
+)
 """Keys beside the answer that say why, or how surely."""
 _FENCE = re.compile(r"```[\w+-]*\s+(\{.*\})\s*```", re.DOTALL)
 
@@ -50,11 +52,17 @@ class Nature:
         return text.strip() or None
 
     def is_of_form(self, text: str) -> bool:
-        """Say whether an answer has the kind's form: a label, an object with the keys it needs, any text."""
+        """Say whether an answer has the kind's form: a label, an object with the keys it needs, any text.
+
+        Where tools are called, any text may stand for calling none.
+        """
+        if "tool_calls" in self.keys:
+            return bool(text.strip())
         if self.kind != "extract":
             return self.normal(text) is not None
         value = json_object(text)
         return value is not None and all(key in value for key in (self.schema or {}).get("required", ()))
+
 
 def nature(answers: pl.Series, find_labels: FindLabels) -> Nature:
     """Return what `answers` (whole ones, no nulls) are."""

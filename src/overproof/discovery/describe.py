@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from overproof.core.protocols import StudentKind
-from overproof.discover import measure
-from overproof.discover.grouping import Cell
-from overproof.discover.kinds import FindLabels, Nature
-from overproof.discover.measure import WHOLE, Cluster, Declines
-from overproof.discover.probe import probe
-from overproof.discover.records import Found, LabelShare, rate
-from overproof.discover.says import name_of, sentence
-from overproof.discover.versions import template, versions
+from overproof.discovery import measure
+from overproof.discovery.grouping import Cell
+from overproof.discovery.kinds import FindLabels, Nature
+from overproof.discovery.measure import WHOLE, Cluster, Declines
+from overproof.discovery.probe import probe
+from overproof.discovery.records import Found, LabelShare, rate
+from overproof.discovery.says import name_of, sentence
+from overproof.discovery.versions import template, versions
 from overproof.tasks.classify import Classify
 from overproof.tasks.templates import Template
 
@@ -54,9 +54,20 @@ def sampled(rows: pl.DataFrame) -> pl.Series:
 
 
 def describe(
-    number: int, rows: pl.DataFrame, cells: Mapping[int, Cell], nature: Nature, where: str | None, about: Frame, *, probed: bool
+    number: int,
+    rows: pl.DataFrame,
+    cells: Mapping[int, Cell],
+    nature: Nature,
+    about: Frame,
+    *,
+    where: str | None,
+    named: bool,
+    probed: bool,
 ) -> Found:
-    """Return the record of the task whose calls are `rows`: a table of `Exchange` with its costs and parts."""
+    """Return the record of the task whose calls are `rows`: a table of `Exchange` with its costs and parts.
+
+    `named` says that the condition's value is a name, `probed` that a student may be tried.
+    """
     models = Counter(dict(rows["model"].value_counts().sort("count", "model", descending=[True, False]).iter_rows()))
     teacher = next(iter(models))
     wordings = versions(cells, rows)
@@ -76,16 +87,15 @@ def describe(
             confidence=about.confidence,
             seed=about.seed,
         )
-    name = name_of(where, wordings, nature.kind, number)
+    name = name_of(where if named else None, wordings, nature.kind, number)
     share = float(rows["spend"].sum()) / about.spend if about.spend else 0.0
-    priced = rows["usd"].drop_nulls()
     return Found(
         number=number,
         name=name,
         kind=nature.kind,
         calls=rows.height,
         share_of_calls=rows.height / about.calls,
-        usd=float(priced.sum()) if len(priced) else None,
+        usd=measure.dollars(rows),
         unpriced=rows["usd"].null_count(),
         share_of_spend=share,
         input_tokens=int(rows["tokens_in"].sum()),
@@ -137,7 +147,9 @@ def _notes(rows: pl.DataFrame, nature: Nature, slot: Template | None) -> tuple[s
         notes.append(f"every answer says {nature.labels[0]!r}: there is nothing to tell apart")
     several = int((rows["turns"] > 1).sum())
     if several:
-        notes.append(f"{several} of {rows.height} calls carry earlier turns of a conversation; only the user's last is looked at")
+        notes.append(
+            f"{several} of {rows.height} calls carry earlier turns of a conversation; only the user's last is looked at"
+        )
     if nature.kind == "classify" and slot is None and (empty := int((rows["asked"] == "").sum())):
         notes.append(f"{empty} of {rows.height} calls have no text of a user")
     return tuple(notes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import polars as pl
@@ -15,6 +15,7 @@ FEW = 50
 """Different values of a key that may name tasks."""
 MOST_VALUES = 4
 """Values of one task that a condition lists."""
+_VALUED = re.compile(r"([^=]+) = '(?:[^']|'')+'")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HIDDEN = frozenset({"length", "language", "repeat", "new", "model", "label", "predicted_label"})
 """Names that mean something else in a condition."""
@@ -45,25 +46,40 @@ def conditions(metadata: pl.Series, task: pl.Series, tasks: int) -> list[str | N
 
     `task` numbers the rows' tasks from 1 to `tasks`, null for those in none.
     """
-    found: list[str | None] = [None] * tasks
-    for key in keys(metadata):
-        if key in _HIDDEN:
-            continue
-        table = pl.DataFrame({"task": task, "value": column(metadata, key)}).group_by("task", "value").len()
-        if table["value"].n_unique() > FEW + 1:
-            continue
-        shared = table.group_by("value").agg(pl.col("task").fill_null(0).n_unique().alias("tasks"))
-        own = table.join(shared, on="value", nulls_equal=True)
-        for number in range(tasks):
-            mine = own.filter(pl.col("task") == number + 1)
-            clean = mine.height and (mine["tasks"] == 1).all() and mine["value"].null_count() == 0
-            if found[number] is None and clean and mine.height <= MOST_VALUES:
-                found[number] = condition(key, sorted(mine["value"].to_list()))
+    by_key = [
+        _own(key, pl.DataFrame({"task": task, "value": column(metadata, key)}), tasks)
+        for key in keys(metadata)
+        if key not in _HIDDEN
+    ]
+    best = sorted(by_key, key=lambda each: -len(each))  # a key that names several tasks is more likely made for it
+    return [next((each[number] for each in best if number in each), None) for number in range(1, tasks + 1)]
+
+
+def _own(key: str, rows: pl.DataFrame, tasks: int) -> dict[int, str]:
+    """Return a condition over `key` for each task whose values of it are its own."""
+    table = rows.group_by("task", "value").len()
+    if table["value"].n_unique() > FEW + 1:
+        return {}
+    shared = table.group_by("value").agg(tasks=pl.col("task").fill_null(0).n_unique())
+    own = table.join(shared, on="value", nulls_equal=True)
+    found: dict[int, str] = {}
+    for number in range(1, tasks + 1):
+        mine = own.filter(pl.col("task") == number)
+        clean = mine.height > 0 and (mine["tasks"] == 1).all() and mine["value"].null_count() == 0
+        if clean and mine.height <= MOST_VALUES:
+            found[number] = condition(key, sorted(mine["value"].to_list()))
     return found
 
 
 def condition(key: str, values: Sequence[str]) -> str:
-    """Return `key = 'value'`, or `key IN (...)`; `values` are as JSON writes them. Mined names and values are quoted."""
+    """Return `key = 'value'`, or `key IN (...)`, all of it quoted; `values` are as JSON writes them."""
     name = key if _NAME.fullmatch(key) else '"' + key.replace('"', '""') + '"'
     texts = ["'" + msgspec.json.decode(f'"{value}"', type=str).replace("'", "''") + "'" for value in values]
     return f"{name} = {texts[0]}" if len(texts) == 1 else f"{name} IN ({', '.join(texts)})"
+
+
+def naming(wheres: Iterable[str | None]) -> frozenset[str]:
+    """Return the conditions `key = 'value'` of keys that name several tasks: such a value is a task's name."""
+    valued = [(match[1], where) for where in wheres if where and (match := _VALUED.fullmatch(where))]
+    counts = Counter(key for key, _ in valued)
+    return frozenset(where for key, where in valued if counts[key] > 1)
