@@ -9,8 +9,8 @@ are kept and right, for how much, by slice, beside prompts drawn by chance and t
 one with (drawn from that label's row of the out-of-fold confusion table of a linear student on clean labels). Linear
 students learn from all of it, or from what the filters leave when nothing can be bought; accuracy on the test set
 against gold, paired by seed, and the same on clean labels. Each seed draws nine tenths of train and its own noise; none
-of the seeds was looked at while the filters' constants were chosen. `--data` takes any folder of the same shape:
-bitext_support was not looked at either.
+of these seeds was looked at while the filters' constants were chosen, other draws of the same data were. `--data` takes
+any folder of the same shape.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ usd = 20
 """
 VERIFIER = f'\n[verifier]\nmodel = "tern-verifier"\n{ENDPOINT}price = {{ input = 0.15, output = 0.60 }}\n'
 NOISE = 0.1
-FIRST_SEED = 100
+FIRST_SEED = 200
 Labels = NDArray[np.intp]
 
 
@@ -255,7 +255,7 @@ def _kept(taught: pl.DataFrame, labels: tuple[str, ...]) -> pl.Series:
     judged = taught.with_columns(source=pl.lit("log"), rule=pl.lit(None, pl.String), logprob=pl.lit(None, pl.Float64))
     weighed = doubt.weigh(judged, opinion(Linear(penalty=PENALTY), taught, taught, labels))
     nobody = pl.DataFrame(schema={"prompt_id": pl.String, "cap": pl.Int64})
-    standing = settle.standing(weighed, nobody, doubt.doubted(weighed, taught, 0.25), taught)
+    standing = settle.standing(weighed, nobody, doubt.doubted(weighed, taught, 0.25))
     silent = pl.DataFrame(schema={"prompt_id": pl.String, "confirmed": pl.Boolean})
     return settle.fates(standing, silent).filter(pl.col("answer").is_not_null())["prompt_id"]
 

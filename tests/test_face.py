@@ -6,7 +6,17 @@ import overproof
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(overproof.__all__) == ["__version__", "discover", "encoders", "init", "plan", "report", "run", "status"]
+    assert sorted(overproof.__all__) == [
+        "__version__",
+        "discover",
+        "encoders",
+        "forget",
+        "init",
+        "plan",
+        "run",
+        "status",
+        "write_report",
+    ]
 
 
 def test_every_public_name_is_there() -> None:
@@ -17,5 +27,6 @@ def test_every_public_name_is_there() -> None:
 def test_everything_the_command_line_does_is_one_call_away() -> None:
     from overproof.cli.app import main
 
-    assert set(main.commands) - {"demo", "schema", "models"} <= set(overproof.__all__)
+    assert set(main.commands) - {"demo", "schema", "models", "report"} <= set(overproof.__all__)
+    assert callable(overproof.write_report)
     assert all(callable(getattr(overproof.encoders, name)) for name in ("add", "remove", "check"))

@@ -1,7 +1,7 @@
 """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
 
 Everything the command line does is one call away: `discover(logs)`, `init(...)`, `plan(path)`, `run(path)`,
-`report(...)`, `status(...)`; `encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what
+`write_report(...)`, `status(...)`, `forget(...)`; `encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what
 `overproof models` does.
 """
 
@@ -10,18 +10,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "discover", "encoders", "init", "plan", "report", "run", "status"]
+__all__ = ["__version__", "discover", "encoders", "forget", "init", "plan", "run", "status", "write_report"]
 
 if TYPE_CHECKING:
     from overproof.pipeline import encoders
     from overproof.pipeline.discover import discover
+    from overproof.pipeline.forget import forget
     from overproof.pipeline.init import init
     from overproof.pipeline.plan import plan
     from overproof.pipeline.run import run
     from overproof.pipeline.status import status
-    from overproof.pipeline.tell import report
+    from overproof.pipeline.tell import report as write_report
 
-_HOMES = {"discover": "discover", "init": "init", "plan": "plan", "report": "tell", "run": "run", "status": "status"}
+_HOMES = {
+    "discover": "discover:discover",
+    "forget": "forget:forget",
+    "init": "init:init",
+    "plan": "plan:plan",
+    "run": "run:run",
+    "status": "status:status",
+    "write_report": "tell:report",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module holds anything
@@ -31,5 +40,6 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module holds anything
     if name == "encoders":
         return importlib.import_module("overproof.pipeline.encoders")
     if name in _HOMES:
-        return getattr(importlib.import_module(f"overproof.pipeline.{_HOMES[name]}"), name)
+        module, _, function = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(f"overproof.pipeline.{module}"), function)
     raise AttributeError(f"module 'overproof' has no attribute {name!r}")

@@ -48,12 +48,9 @@ def ids(*names: str) -> pl.DataFrame:
     return pl.DataFrame({"prompt_id": names}, schema={"prompt_id": pl.String})
 
 
-def stand(
-    samples: Mapping[str, str], wrong: Mapping[str, float], asked: tuple[str, ...] = (), split: str = "train"
-) -> pl.DataFrame:
+def stand(samples: Mapping[str, str], wrong: Mapping[str, float], asked: tuple[str, ...] = ()) -> pl.DataFrame:
     """Return how prompts stand: those in `wrong` are doubted, those in `asked` were asked again."""
-    inside = ids(*samples).with_columns(split=pl.lit(split))
-    return standing(weigh(judged(**samples), opinion(wrong)), ids(*asked), ids(*wrong), inside)
+    return standing(weigh(judged(**samples), opinion(wrong)), ids(*asked), ids(*wrong))
 
 
 def said(**confirmed: bool | None) -> pl.DataFrame:
@@ -79,17 +76,7 @@ def test_what_is_likely_but_cannot_be_shown_is_not_left_out() -> None:
     values = np.array([[0.9]])
     likely = Opinion({"p": 0}, {"a": 0}, values, values / 2)
 
-    inside = ids("p").with_columns(split=pl.lit("train"))
-
-    assert fate(standing(weigh(judged(p="a"), likely), ids(), ids("p"), inside)) == ("a", None, None)
-
-
-def test_what_students_are_tuned_on_is_not_chosen_by_a_students_opinion() -> None:
-    doubted = stand({"p": "a"}, {"p": 0.9}, split="tune")
-
-    assert fate(doubted) == ("a", None, None)
-    assert fate(doubted, said(p=False)) == (None, DOUBT, REFUTED)
-    assert fate(stand({"p": "aab"}, {"p": 0.9}, asked=("p",), split="tune")) == (None, DOUBT, UNSETTLED)
+    assert fate(standing(weigh(judged(p="a"), likely), ids(), ids("p"))) == ("a", None, None)
 
 
 def test_samples_that_agree_settle_a_doubt() -> None:

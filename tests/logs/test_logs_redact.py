@@ -233,7 +233,7 @@ def test_fields_called_password_hold_one() -> None:
         exchange(metadata={"userPassword": "hunter2!", "accessToken": "q8Zr2LwX91vTn4Kc", "monkey": "hunter2!"})
     )
 
-    assert found.metadata == {"userPassword": "[KEY_1]", "accessToken": "[KEY_2]", "monkey": "hunter2!"}
+    assert found.metadata == {"userPassword": "[KEY_2]", "accessToken": "[KEY_1]", "monkey": "hunter2!"}
 
 
 def test_a_row_set_aside_is_masked_in_its_reason_too() -> None:

@@ -18,7 +18,7 @@ import toy_logs
 from overproof.core.errors import UserError
 from overproof.models.fake import FaultyServer
 from overproof.pipeline import forget as forgetting
-from overproof.pipeline import memory
+from overproof.pipeline import kept, memory
 from overproof.pipeline.forget import Forgotten, forget
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import run
@@ -154,11 +154,11 @@ def test_a_user_whose_id_is_an_address_is_found_by_it_and_by_their_pseudonym(fol
 
 def test_what_others_said_stays(folder: Path) -> None:
     project = Project(folder)
-    before = pl.read_parquet(project.folder("logs") / "exchanges.parquet")
+    before = kept.exchanges(project.folder("logs"))
 
     both(folder)
 
-    after = pl.read_parquet(project.folder("logs") / "exchanges.parquet")
+    after = kept.exchanges(project.folder("logs"))
     assert after.equals(before.filter(~pl.col("user").is_in([PERSON, pseudonym(ADDRESS)])))
     prompts = pl.read_parquet(project.folder("prompts") / "prompts.parquet")
     shared = prompts.filter(pl.col("input").str.contains("sharedword"))
@@ -194,7 +194,7 @@ def test_later_runs_do_not_read_them_in_again(folder: Path) -> None:
     run(folder, past_gate=True)
 
     assert showing(folder) <= {"releases"}
-    users = pl.read_parquet(Project(folder).folder("logs") / "exchanges.parquet")["user"]
+    users = kept.exchanges(Project(folder).folder("logs"))["user"]
     assert not set(users) & {PERSON, pseudonym(ADDRESS)}
 
 
@@ -259,12 +259,12 @@ def test_forgetting_twice_finds_nothing_more(folder: Path) -> None:
 
 
 def test_somebody_nobody_knows_changes_nothing_but_the_list(folder: Path) -> None:
-    before = pl.read_parquet(Project(folder).folder("logs") / "exchanges.parquet")
+    before = kept.exchanges(Project(folder).folder("logs"))
 
     gone = forgotten(folder, "nobody")
 
     assert (gone.calls, gone.prompts, gone.releases, gone.students) == (0, 0, (), ())
-    assert pl.read_parquet(Project(folder).folder("logs") / "exchanges.parquet").equals(before)
+    assert kept.exchanges(Project(folder).folder("logs")).equals(before)
 
 
 def test_where_there_is_no_project_it_says_so(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 import toy_logs
 from overproof.core.errors import MissingExtra
-from overproof.pipeline import data
+from overproof.pipeline import data, kept
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import run
 from overproof.release.folder import load
@@ -54,7 +53,7 @@ def test_names_are_masked_in_the_logs_and_in_what_a_release_is_asked(
 
     outcome = run(folder)
 
-    exchanges = pl.read_parquet(Project(folder).folder("logs") / "exchanges.parquet")
+    exchanges = kept.exchanges(Project(folder).folder("logs"))
     assert exchanges["messages"].str.contains("says [PERSON_1] of [ADDRESS_1]", literal=True).all()
     assert data.log_summary(Project(folder)).redacted == {"address": 1500, "person": 1500}
     release = load(folder / str(outcome.decision.release))

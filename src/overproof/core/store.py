@@ -80,9 +80,9 @@ class Store:
         try:
             yield making
             files = {
-                path.relative_to(draft).as_posix(): file_digest(path)
+                name: making.digests.get(name) or file_digest(path)
                 for path in sorted(draft.rglob("*"))
-                if path.is_file()
+                if path.is_file() and (name := path.relative_to(draft).as_posix())
             }
             manifest = Manifest(
                 stage=stage,
@@ -114,6 +114,8 @@ class Making:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.digests: dict[str, str] = {}
+        """Those that are known, of files taken over from another artefact."""
         self.summary: dict[str, Any] = {}
 
 

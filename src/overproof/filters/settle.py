@@ -3,10 +3,8 @@
 A prompt stays doubtful when
 
 - it was asked again, and its samples differ without being settled; or
-- it is to be trained on, it was doubted, and the chance that its answer is wrong, as far as it can be shown
-  (`doubt.weigh`: `at_least`), is above one half: a person would bet against it. Not so in tune: a student's opinion
-  must not choose what students are examined on. Without the answers that such a student finds hard, tune likes the
-  closest fit best, with all the mistakes that are left; measured, that cost more than the mistakes left out had.
+- it was doubted, and the chance that its answer is wrong, as far as it can be shown (`doubt.weigh`: `at_least`), is
+  above one half: a person would bet against it.
 
 A verifier is shown those, votes without a majority, and what was doubted and is wrong with a chance of one in ten or
 more: there one wrong answer found is worth the few right ones that a verifier refutes by mistake. Its yes or no
@@ -35,13 +33,12 @@ def standing(weighed: pl.DataFrame, targets: pl.DataFrame, doubted: pl.DataFrame
     """Return how every prompt stands after the sampling: `weighed`, and what follows from it.
 
     `weighed` comes from `doubt.weigh` on all answers, `targets` from `resample.targets`, `doubted` from `doubt.doubted`
-    on the first answers, `dealt` from `sift.dealt`. Adds `votes`, the shares as JSON text; `settled`; and four claims:
-    `tied`; `unsettled`, asked again in vain; `doubtful`; `questionable`, to be shown to a verifier.
+    on the first answers. Adds `votes`, the shares as JSON text; `settled`; and four claims: `tied`; `unsettled`, asked
+    again in vain; `doubtful`; `questionable`, to be shown to a verifier.
     """
     asked_again = pl.col("prompt_id").is_in(targets["prompt_id"].implode())
     suspected = pl.col("prompt_id").is_in(doubted["prompt_id"].implode())
-    trained_on = pl.col("prompt_id").is_in(dealt.filter(pl.col("split") == "train")["prompt_id"].implode())
-    convicted = suspected & trained_on & (pl.col("at_least") > BET)
+    convicted = suspected & (pl.col("at_least") > BET)
     table = weighed.with_columns(
         shares(weighed),
         settled().alias("settled"),

@@ -35,6 +35,8 @@ class Found:
     """Bytes that need not be read again, more than 0 only where `grows` holds."""
     lines: int = 0
     """Lines in them."""
+    apart: bool = False
+    """Rows that need not be read again stand before it, in this file or another."""
 
     @property
     def regular(self) -> bool:

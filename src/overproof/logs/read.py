@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -16,8 +17,21 @@ from overproof.logs import identity, pieces
 from overproof.logs.find import Found, find
 from overproof.logs.jsonl import EXCERPT
 from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
-from overproof.logs.pieces import MARKS, Finish, Piece, Tally
+from overproof.logs.pieces import MARKS, Finish, Tally
 from overproof.logs.stream import Progress, in_pieces
+
+
+class Counted(Protocol):
+    """A piece, or what is remembered of one."""
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What became of its rows, by file."""
+
+    @property
+    def redacted(self) -> dict[str, int]:
+        """Texts in which something was masked."""
+
 
 Look = Callable[[pl.Series, Sequence[str]], pl.DataFrame]
 """Returns columns of the rows at some places, in the order of the places."""
@@ -140,7 +154,7 @@ def ordered(found: Sequence[Found], set_aside: Iterable[pl.DataFrame]) -> pl.Dat
 
 def summarise(
     found: Sequence[Found],
-    made: Sequence[Piece],
+    made: Sequence[Counted],
     joined: Counter[str],
     resolved: Resolved,
     set_aside: pl.DataFrame,

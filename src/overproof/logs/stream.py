@@ -87,6 +87,8 @@ class _Waiting:
 def _jobs(found: Sequence[Found], how: Finish, joined: Counter[str], read: ReadChunk) -> Iterator[Job]:
     waiting = _Waiting(how)
     for file, records in _in_order(found, joined):
+        if file.apart:
+            yield from waiting.jobs()
         if records is not None:
             waiting.files.setdefault(file.name, Span(file=file.name))  # one without rows is read, too
             for batch in _batches(records):
@@ -101,12 +103,13 @@ def _jobs(found: Sequence[Found], how: Finish, joined: Counter[str], read: ReadC
 def _regular(file: Found, waiting: _Waiting, read: ReadChunk) -> Iterator[Job]:
     """Yield jobs for a file of regular rows; what is small waits for the next file."""
     none = tables.frame((), Exchange), tables.frame((), SetAside)
-    waiting.files.setdefault(file.name, Span(file=file.name, end=0 if file.grows else None))
+    empty = True
     try:
         with containers.open_rows(file.path, file.kind) as stream:
             if file.offset:
                 stream.seek(file.offset)
             for chunk in chunks.cut(stream, file.lines, file.offset):
+                empty = False
                 span = Span(file=file.name, end=chunk.end if file.grows else None, lines=chunk.lines)
                 if len(chunk.data) >= LARGE:
                     yield from waiting.jobs()
@@ -117,6 +120,9 @@ def _regular(file: Found, waiting: _Waiting, read: ReadChunk) -> Iterator[Job]:
                         yield from waiting.jobs()
     except files.Torn as tear:
         waiting.add(Rows(file.name, none[0], tables.frame([_torn(file, tear)], SetAside)), Span(file=file.name))
+    else:
+        if empty:
+            waiting.add(Rows(file.name, *none), Span(file=file.name))
 
 
 def _spanned(read: ReadChunk, chunk: Chunk, file: Found, span: Span) -> Piece:

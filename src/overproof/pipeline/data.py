@@ -1,19 +1,15 @@
-"""Make the stages `logs` and `prompts`: from the user's files to a prompt set."""
+"""Make the stage `prompts`: from what was logged to a prompt set; and what the other stages read of both."""
 
 from __future__ import annotations
 
 import msgspec
 import polars as pl
 
-from overproof.core.errors import UserError
 from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
 from overproof.core.types import LogSummary, Match, PromptSummary
-from overproof.logs.read import read
-from overproof.logs.redact import mask_names
 from overproof.models.prices import BYTES_PER_TOKEN
-from overproof.pipeline import files, memory, tombstones
-from overproof.pipeline.masking import people_of
+from overproof.pipeline import kept, memory
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -25,35 +21,10 @@ from overproof.proof.power import suggest_n_max
 TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on an estimate, one token for 3.5 bytes"
 
 
-def make_logs(project: Project, making: Making, listen: Listener) -> None:
-    """Read every file into one table of exchanges, and one of rows set aside."""
-    contract = project.contract
-    people = people_of(project)
-    logged = read(
-        contract.logs,
-        project.root,
-        contract.privacy,
-        contract.gold,
-        progress=lambda path, rows: listen.step("logs", path, rows),
-    )
-    if files.fingerprint(contract, project.root, project.store.root / "files.json") != project.keys["files"]:
-        raise UserError("a log changed while it was being read: run again, or give a copy of it")
-    exchanges, set_aside = tombstones.without(logged.exchanges, logged.set_aside, tombstones.load(project.forgotten))
-    summary = logged.summary
-    if people is not None:
-        exchanges, masked = mask_names(exchanges, people)
-        set_aside = tombstones.blank(set_aside)  # what nobody could read is no writing to find names in
-        summary = msgspec.structs.replace(summary, redacted=summary.redacted | masked)
-    exchanges.write_parquet(making.folder / "exchanges.parquet")
-    set_aside.write_parquet(making.folder / "set_aside.parquet")
-    write_json(making.folder / "summary.json", summary)
-    making.summary = {"exchanges": exchanges.height, "set_aside": set_aside.height}
-
-
 def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     """Deal the exchanges of this task to units, windows and splits."""
     contract = project.contract
-    exchanges = pl.read_parquet(project.folder("logs") / "exchanges.parquet")
+    exchanges = kept.exchanges(project.folder("logs"))
     listen.step("prompts", f"{exchanges.height} exchanges")
     built = build(
         exchanges,

@@ -19,14 +19,14 @@ from overproof.core.errors import UserError
 from overproof.core.store import MANIFEST, file_digest, write, write_json
 from overproof.core.types import Manifest, Record
 from overproof.models import journal
-from overproof.pipeline import memory, tombstones
+from overproof.pipeline import kept, memory, tombstones
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import only_one
 from overproof.pipeline.stages import NAMES
 from overproof.pipeline.tombstones import Tombstone
 
 STAGES_FIRST = tuple(name for name in NAMES if name not in ("prompts", "logs"))
-LAST = ("requests.parquet", "exchanges.parquet")
+LAST = {"requests.parquet", kept.EXCHANGES}
 NEEDS = {"prompts": "logs", **dict.fromkeys(("teacher", "filters", "baselines", "students"), "prompts")}
 """What an artefact must still have been made from for anybody to tell whose rows it holds."""
 
@@ -124,7 +124,7 @@ def _theirs(project: Project, user: str) -> tuple[_Theirs, int]:
     others: set[str] = set()
     sent: dict[str, str] = {}
     for logs in _folders(project, "logs"):
-        table = pl.read_parquet(logs / "exchanges.parquet", columns=["id", "user"])
+        table = kept.exchanges(logs, ["id", "user"])
         mine = set(table.filter(pl.col("user").is_in(names))["id"])
         counts.append(len(mine))
         calls |= mine
@@ -204,12 +204,12 @@ def _tables(project: Project, stage: str, theirs: _Theirs, rows: Counter[str]) -
 def _tables_in(folder: Path, what: str, theirs: _Theirs, rows: Counter[str]) -> bool:
     """Take their rows out of every table in a folder, those by which others are found last; say whether any changed."""
     changed = False
-    for path in sorted(folder.rglob("*.parquet"), key=lambda each: each.name in LAST):
+    for path in sorted(folder.rglob("*.parquet"), key=lambda each: not LAST.isdisjoint(each.parts)):
         table = pl.read_parquet(path)
         kept = _kept(table, path.parent, theirs)
         if not kept.equals(table):
             _write(path, kept)
-            rows[f"{what}/{path.name}"] += table.height - kept.height
+            rows[f"{what}/{path.relative_to(folder).parts[0]}"] += table.height - kept.height
             changed = True
     return changed
 

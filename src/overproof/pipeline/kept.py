@@ -1,23 +1,20 @@
-"""What was read of the logs, on disk: pieces that are written once and taken over while their bytes are unchanged."""
+"""What was read of the logs, on disk: a folder of pieces, each written once."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
 from overproof.core import tables
-from overproof.core.store import MANIFEST, Store, write, write_json
-from overproof.core.types import Exchange, Manifest, Record, SetAside
-from overproof.logs.find import Found
+from overproof.core.store import write
+from overproof.core.types import Exchange, Record, SetAside
 from overproof.logs.pieces import MARKS, Piece, Span, Tally, packed
 from overproof.logs.read import apply, in_time
-from overproof.pipeline import files
 from overproof.pipeline.files import State
 
 LIST = "pieces.json"
@@ -77,7 +74,7 @@ class Shelf:
     """Pieces on their way into an artefact."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._next = 0
         self.digests: dict[str, str] = {}
         """Digests that are known of files taken over, by path."""
@@ -88,30 +85,31 @@ class Shelf:
         """Write a piece."""
         name = f"{self._next:06}.parquet"
         self._next += 1
-        write(self._folder / EXCHANGES / name, piece.parquet())
+        write(self.folder / EXCHANGES / name, piece.parquet())
         if not piece.set_aside.is_empty():
-            write(self._folder / SET_ASIDE / name, packed(piece.set_aside))
+            write(self.folder / SET_ASIDE / name, packed(piece.set_aside))
         return Entry(name=name, spans=piece.spans, tallies=piece.tallies, redacted=piece.redacted)
 
-    def take(self, entry: Entry, old: Path, manifest: Manifest) -> None:
+    def take(self, entry: Entry, old: Path, digests: Mapping[str, str]) -> None:
         """Take over a piece of an older artefact, without its bytes where the disk can share them."""
         self._next = max(self._next, 1 + int(Path(entry.name).stem))
-        for part in (EXCHANGES, SET_ASIDE):
-            path = f"{part}/{entry.name}"
-            if path in manifest.files:
-                _linked(old / path, self._folder / path)
-                self.digests[path] = manifest.files[path]
+        for path in (f"{EXCHANGES}/{entry.name}", f"{SET_ASIDE}/{entry.name}"):
+            if path in digests:
+                _linked(old / path, self.folder / path)
+                self.digests[path] = digests[path]
 
     def marks(self, entry: Entry) -> pl.DataFrame:
         """Return the marks of a piece's rows."""
-        return pl.read_parquet(self._folder / EXCHANGES / entry.name, columns=list(MARKS))
+        return pl.read_parquet(self.folder / EXCHANGES / entry.name, columns=list(MARKS))
 
     def set_aside(self, entry: Entry) -> pl.DataFrame:
         """Return the rows a piece sets aside."""
-        path = self._folder / SET_ASIDE / entry.name
+        path = self.folder / SET_ASIDE / entry.name
         return pl.read_parquet(path) if path.exists() else tables.frame((), SetAside)
 
-    def look(self, entries: Sequence[Entry], heights: Sequence[int], places: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+    def look(
+        self, entries: Sequence[Entry], heights: Sequence[int], places: pl.Series, columns: Sequence[str]
+    ) -> pl.DataFrame:
         """Return columns of rows by their places among all pieces, in the order of the places."""
         found = [tables.frame((), Exchange).select(columns).with_columns(_order=pl.lit(0, pl.UInt32))]
         order = pl.DataFrame({"place": places.cast(pl.Int64)}).with_row_index("_order")
@@ -119,15 +117,18 @@ class Shelf:
         for entry, height in zip(entries, heights, strict=True):
             inside = order.filter(pl.col("place").is_between(begin, begin + height, closed="left"))
             if not inside.is_empty():
-                rows = pl.read_parquet(self._folder / EXCHANGES / entry.name, columns=list(columns))
+                rows = pl.read_parquet(self.folder / EXCHANGES / entry.name, columns=list(columns))
                 found.append(rows.select(columns)[inside["place"] - begin].with_columns(_order=inside["_order"]))
             begin += height
         return pl.concat(found).sort("_order").drop("_order")
 
-    def close(self, kept: Kept, changes: pl.DataFrame) -> None:
-        """Write what the pieces are and what was settled between them."""
-        changes.write_parquet(self._folder / CHANGES)
-        write_json(self._folder / LIST, kept)
+    def settle(self, changes: pl.DataFrame) -> None:
+        """Write what was settled between rows."""
+        changes.write_parquet(self.folder / CHANGES)
+
+    def close(self, kept: Kept) -> None:
+        """Write what the pieces are."""
+        write(self.folder / LIST, msgspec.json.encode(kept))
 
 
 def _linked(old: Path, new: Path) -> None:
@@ -135,48 +136,3 @@ def _linked(old: Path, new: Path) -> None:
         os.link(old, new)
     except OSError:  # a disk without links, or with too many of them
         shutil.copyfile(old, new)
-
-
-# --- taking over ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Before:
-    """An older artefact, made in the same way."""
-
-    folder: Path
-    manifest: Manifest
-    kept: Kept
-
-
-def before(store: Store, made_by: str) -> Before | None:
-    """Return the newest artefact whose rows became what they would become now."""
-    made = [path.parent for path in (store.root / "logs").glob(f"*/{MANIFEST}")]
-    for folder in sorted(made, key=lambda each: (each / MANIFEST).stat().st_mtime, reverse=True):
-        manifest = store.manifest("logs", folder.name)
-        try:
-            kept = listed(folder)
-        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
-            continue  # another version's
-        if manifest is not None and kept.made_by == made_by and all((folder / name).is_file() for name in manifest.files):
-            return Before(folder, manifest, kept)
-    return None
-
-
-def unchanged(old: Kept, found: Sequence[Found], states: Mapping[str, State]) -> tuple[list[Entry], list[Found]]:
-    """Return the pieces that can be taken over, and what is left to read, both in order."""
-    names = [file.name for file in found]
-    known = {
-        file.name: files.same(old.sources[file.name].state, states[file.name], file.path)
-        for file in found
-        if file.name in old.sources and _as_before(old.sources[file.name], file)
-    }
-    grown = {name for name in known if states[name].size > old.sources[name].state.size}
-    good = [entry for entry in old.pieces if _holds(entry, found, names, known, grown)]
-    good = _complete(old.pieces, good, grown)
-    left = [_rest(file, good, whole=file.name in known and file.name not in grown) for file in found]
-    return good, [file for file in left if file is not None]
-
-
-def _as_before(source: Source, file: Found) -> bool:
-    return (source.format, source.kind) == (file.format, file.kind)

@@ -38,7 +38,7 @@ class Project:
     @cached_property
     def keys(self) -> dict[str, str]:
         """The key of every stage's artefact, as things stand now."""
-        read = files.fingerprint(self.contract, self.root, self.store.root / "files.json")
+        read = files.fingerprint(self.contract, self.root, self.files)
         return stages.keys(self.contract, read, encoders.fingerprint(self.contract))
 
     def folder(self, stage: str) -> Path:
@@ -55,6 +55,11 @@ class Project:
 
     def _manifest(self, stage: str) -> Manifest | None:
         return self.store.manifest(stage, self.keys[stage])
+
+    @property
+    def files(self) -> Path:
+        """What the user's files were when they were last looked at."""
+        return self.store.root / "files.json"
 
     # State that outlives artefacts, and must never be made again:
 

@@ -111,7 +111,7 @@ def refuse_too_dear(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> 
     typical, dollars, count = typical_output(scene.requests), 0.0, 0
     for options, calls in (
         (contract.teacher, [call for arm in arms for call in _again(scene, _open(scene, judged, arm), scene.first)]),
-        (contract.verifier, [call for arm in arms for call in _second_looks(scene, _standing(scene, judged, arm))]),
+        (contract.verifier, [call for arm in arms for call in _second_looks(scene, _standing(judged, arm))]),
     ):
         if options is not None and calls:
             kept = asking.kept(project, options)
@@ -126,8 +126,8 @@ def refuse_too_dear(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> 
         )
 
 
-def _standing(scene: Scene, judged: pl.DataFrame, arm: Arm) -> pl.DataFrame:
-    return settle.standing(doubt.weigh(judged, arm.opinion), arm.targets, arm.doubted, scene.dealt)
+def _standing(judged: pl.DataFrame, arm: Arm) -> pl.DataFrame:
+    return settle.standing(doubt.weigh(judged, arm.opinion), arm.targets, arm.doubted)
 
 
 async def sampled(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> tuple[Sampled, ...]:
@@ -137,7 +137,7 @@ async def sampled(scene: Scene, judged: pl.DataFrame, arms: Sequence[Arm]) -> tu
         teacher = scene.contract.teacher
         async with asking.opened(scene.project, teacher, scene.purse, f"the teacher {teacher.model!r}") as model:
             asked = [await _asked(scene, model, judged, arm) for arm in arms]
-    standings = [_standing(scene, table, arm) for (table, _), arm in zip(asked, arms, strict=True)]
+    standings = [_standing(table, arm) for (table, _), arm in zip(asked, arms, strict=True)]
     verdicts = await _verified(scene, standings)
     return tuple(
         Sampled(table, again, standing, said)

@@ -22,7 +22,7 @@ from overproof.pipeline.project import Project
 from overproof.pipeline.stages import BEYOND_THE_GATE, NAMES, STAGES, Stage
 
 MAKERS = {
-    "logs": "overproof.pipeline.data:make_logs",
+    "logs": "overproof.pipeline.reading:make_logs",
     "prompts": "overproof.pipeline.data:make_prompts",
     "teacher": "overproof.pipeline.answers:make_teacher",
     "filters": "overproof.pipeline.sampling:make_filters",

@@ -35,7 +35,9 @@ def _asking(contract: Contract) -> list[Any]:
 def _verifying(contract: Contract) -> list[Any] | None:
     """What of the verifier changes what it says, or what that costs."""
     each = contract.verifier
-    return each and [each.model, each.base_url, each.price, each.send_metadata, each.instruction, each.parameters]
+    if each is None:
+        return None
+    return [each.model, each.base_url, each.price, each.send_metadata, each.instruction, each.parameters]
 
 
 def _promises(contract: Contract) -> list[Any]:
@@ -56,7 +58,7 @@ def _promises(contract: Contract) -> list[Any]:
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="logs",
-        version=1,
+        version=2,
         inputs=("files",),
         reads=lambda c: [c.logs, c.gold and [c.gold.path, c.gold.on, c.gold.field], c.privacy],
     ),
