@@ -29,7 +29,7 @@ UNSETTLED: Final = "its samples did not settle"
 """Reasons for leaving out, beside those of `filters/doubt.py`."""
 
 
-def standing(weighed: pl.DataFrame, targets: pl.DataFrame, doubted: pl.DataFrame, dealt: pl.DataFrame) -> pl.DataFrame:
+def standing(weighed: pl.DataFrame, targets: pl.DataFrame, doubted: pl.DataFrame) -> pl.DataFrame:
     """Return how every prompt stands after the sampling: `weighed`, and what follows from it.
 
     `weighed` comes from `doubt.weigh` on all answers, `targets` from `resample.targets`, `doubted` from `doubt.doubted`

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 class Static(StaticOptions):
     """Softmax regression on an encoder's token vectors, and on the tokens themselves where training knows them."""
 
+    def check(self, encoders: Path) -> None:
+        """Raise a `UserError` for what fitting would lack: packages, the encoder in that folder.
+
+        Raises:
+            UserError: no such encoder is installed.
+            MissingExtra: packages that reading (`encoder`) takes are not installed.
+        """
+        from overproof.models import embed
+
+        embed.check(self.model, encoders)
+
     def fit(
         self,
         train: Train,
