@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -26,6 +26,10 @@ READERS: dict[str, type] = {"openai": openai.OpenAIReader, "pairs": pairs.PairsR
 """Readers of rows that may be regular, by the name of the format."""
 CONVERT: dict[str, Callable[[Row, str], Exchange]] = {"openai": openai.exchange, "pairs": pairs.exchange}
 """What they do with each row."""
+
+
+Numbered = tuple[int, bytes]
+"""A line and its number."""
 
 
 @dataclass(frozen=True)
@@ -90,52 +94,67 @@ def _rest(stream: IO[bytes], most: int) -> tuple[bytes, int]:
 
 def read(chunk: Chunk, source: str, form: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return tables of `Exchange` and of `SetAside`, in the order of the rows, for a format of `CONVERT`."""
-    numbered = [(n, line) for n, line in enumerate(io.BytesIO(chunk.data), chunk.before + 1) if not line.isspace()]
-    shape = shapes.learn(_sample([line for _, line in numbered]), form)
+    lines, numbers = _lines(chunk)
+    shape = shapes.learn(_sample(lines), form)
     if shape is None:
-        return _one_by_one(numbered, source, form)
+        return _one_by_one(list(zip(numbers, lines, strict=True)), source, form)
     gc_was_on = gc.isenabled()
-    gc.disable()  # millions of objects and no cycle: to look for one takes longer than all the rest
+    gc.disable()  # a million objects and no cycle: to look for one takes longer than all the rest
     try:
-        return _regular(numbered, source, form, shape, whole=_is_utf8(chunk.data))
+        whole = _is_utf8(chunk.data)  # fields that are passed over are not looked at
+        decoded, places, left = _decoded(lines, numbers, shape, whole=whole)
+        found, irregular = regular.table(decoded, f"{source}:" + places.cast(pl.String), shape)
+        if irregular.any():
+            again = set(places.filter(irregular))
+            left = sorted(left + [each for each in zip(numbers, lines, strict=True) if each[0] in again])
+            found, places = found.filter(~irregular), places.filter(~irregular)
+        return _together(found, places, left, source, form)
     finally:
         if gc_was_on:
             gc.enable()
 
 
-def _regular(
-    numbered: list[tuple[int, bytes]],
-    source: str,
-    form: str,
-    shape: shapes.PairsShape | shapes.OpenAIShape,
-    *,
-    whole: bool,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _lines(chunk: Chunk) -> tuple[list[bytes], Sequence[int]]:
+    """Return the lines that are not blank, and their numbers."""
+    lines = io.BytesIO(chunk.data).readlines()
+    numbers = range(chunk.before + 1, chunk.before + 1 + len(lines))
+    if True not in (blank := list(map(bytes.isspace, lines))):
+        return lines, numbers
+    there = [i for i, is_blank in enumerate(blank) if not is_blank]
+    return [lines[i] for i in there], [numbers[i] for i in there]
+
+
+def _decoded(
+    lines: Sequence[bytes], numbers: Sequence[int], shape: shapes.Shape, *, whole: bool
+) -> tuple[list[Any], pl.Series, list[Numbered]]:
+    """Return what the shape decodes, the numbers of those lines, and the lines it refuses."""
     decode = shape.decoder.decode
     decoded: list[Any] = []
-    places: list[int] = []
-    left: list[tuple[int, bytes]] = []
-    for each in numbered:
+    left: list[Numbered] = []
+    for number, line in zip(numbers, lines, strict=True):
         try:
             if not whole:
-                each[1].decode()  # fields that are passed over are not looked at
-            decoded.append(decode(each[1]))
-            places.append(each[0])
+                line.decode()
+            decoded.append(decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            left.append(each)
-    found, irregular = regular.table(decoded, [f"{source}:{n}" for n in places], shape)
-    if irregular.any():
-        again = set(pl.Series(places).filter(irregular).to_list())
-        left = sorted(left + [each for each in numbered if each[0] in again])
-        found, places = found.filter(~irregular), [n for n in places if n not in again]
+            left.append((number, line))
+    refused = {number for number, _ in left}
+    places = pl.Series([n for n in numbers if n not in refused] if refused else numbers, dtype=pl.Int64)
+    return decoded, places, left
+
+
+def _together(
+    found: pl.DataFrame, places: pl.Series, left: Sequence[Numbered], source: str, form: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return regular rows and those that are read one by one, in their order."""
     if not left:
         return found, tables.frame((), SetAside)
     kept, aside = _one_by_one(left, source, form)
-    order = pl.concat([pl.Series(places, dtype=pl.Int64), kept["source"].str.extract(r":(\d+)$").cast(pl.Int64)])
+    order = pl.concat([places, kept["source"].str.extract(r":(\d+)$").cast(pl.Int64)])
     return pl.concat([found, kept])[order.arg_sort()], aside
 
 
-def _one_by_one(numbered: list[tuple[int, bytes]], source: str, form: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _one_by_one(numbered: Iterable[Numbered], source: str, form: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     records = [jsonl.exchange(line, f"{source}:{n}", CONVERT[form]) for n, line in numbered]
     return (
         tables.frame([each for each in records if isinstance(each, Exchange)], Exchange),

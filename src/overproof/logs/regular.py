@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode_lines
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode_lines
 
 
-def table(decoded: Rows, sources: Values, shape: PairsShape | OpenAIShape) -> tuple[pl.DataFrame, pl.Series]:
+def table(decoded: Rows, sources: pl.Series, shape: PairsShape | OpenAIShape) -> tuple[pl.DataFrame, pl.Series]:
     """Return a table of `Exchange` for rows that `shape` decoded, and which of them its reader must look at itself."""
     columns, irregular = _of_pairs(decoded, shape) if isinstance(shape, PairsShape) else _of_openai(decoded, shape)
     schema = tables.schema(Exchange)
@@ -48,15 +48,12 @@ def table(decoded: Rows, sources: Values, shape: PairsShape | OpenAIShape) -> tu
 def _of_pairs(decoded: Rows, shape: PairsShape) -> tuple[dict[str, pl.Series | None], pl.Series]:
     asked = _take(decoded, shape.asked)
     system = _take(decoded, shape.fields.at["system"]) if "system" in shape.fields else None
-    turns = [[Turn(text, "user")] for text in asked]
-    if system is not None:
-        turns = [[Turn(said, "system"), *turn] if said else turn for said, turn in zip(system, turns, strict=True)]
     given = _take(decoded, shape.fields.at["parameters"]) if "parameters" in shape.fields else []
     parameters, wrong = _parameters([("", given)] if given else [], len(asked), "pairs")
     at, late = _times(_known(decoded, shape, "at"), len(asked))
     columns = _around(decoded, shape, []) | {
         "at": at,
-        "messages": _messages(turns),
+        "messages": "[" + _before(system, len(asked)) + _turn(asked, "user") + "]",
         "parameters": parameters,
         "answer": pl.Series(_take(decoded, shape.answered), dtype=pl.String),
         "finish_reason": _texts(_known(decoded, shape, "finish_reason")),
@@ -110,8 +107,7 @@ def _around(decoded: Rows, shape: Shape, of_request: list[Values]) -> dict[str, 
     found["cost_usd"] = _numbers(_known(decoded, shape, "cost_usd"), pl.Float64)
     ms, s = (_numbers(_known(decoded, shape, name), pl.Float64) for name in ("latency_ms", "latency_s"))
     found["latency_ms"] = ms if s is None else s * 1000 if ms is None else _coalesced(ms, s * 1000)
-    merged = _metadata(decoded, shape, of_request)
-    found["metadata"] = _json(_encode_sorted(merged))
+    found["metadata"], merged = _metadata(decoded, shape, of_request)
     for name in ("release", "conversation"):
         said, told = _texts(_known(decoded, shape, name)), _texts(_told(merged, name))
         found[name] = said if told is None else told if said is None else _coalesced(said, told)
@@ -147,9 +143,15 @@ def _texts(values: Values | None) -> pl.Series | None:
     """Return values as texts, null where they say nothing."""
     if values is None:
         return None
-    if set(map(type, values)) - {str, type(None)}:
-        values = list(map(rows.text, values))
-    return pl.Series([value or None for value in values] if "" in values else values, dtype=pl.String)
+    column = pl.Series(_as_texts(values), dtype=pl.String)
+    return column.set(empty, None) if (empty := column == "").any() else column
+
+
+def _as_texts(values: Values) -> Sequence[str | None]:
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        return values
+    return list(map(str, values)) if kinds == {int} else list(map(rows.text, values))
 
 
 def _numbers(values: Values | None, kind: type[pl.DataType]) -> pl.Series | None:
@@ -187,6 +189,19 @@ def _times(values: Values | None, n: int) -> tuple[pl.Series, pl.Series]:
     return pl.Series(times, dtype=tables.TIME), pl.Series(bad, dtype=pl.Boolean)
 
 
+def _turn(texts: Values, role: str) -> pl.Series:
+    return '{"content":' + _json(_encode(texts)) + f',"extra":{{}},"role":"{role}"}}'
+
+
+def _before(system: Values | None, n: int) -> pl.Series:
+    """Return what stands before the user's turn: the system's, where there is one."""
+    none = pl.repeat("", n, eager=True)
+    if system is None:
+        return none
+    said = pl.Series(system, dtype=pl.String)
+    return (_turn(system, "system") + ",").zip_with((said != "").fill_null(value=False), none)
+
+
 def _messages(turns: Sequence[Sequence[Turn]]) -> pl.Series:
     """Return conversations as canonical JSON. No quote inside a text is bare, so the pattern is only found between."""
     return _json(_encode(turns).replace(b'","role":"', b'","extra":{},"role":"'))
@@ -196,36 +211,46 @@ def _json(lines: bytes) -> pl.Series:
     return pl.Series(lines.decode().split("\n")[:-1], dtype=pl.String)
 
 
-def _metadata(decoded: Rows, shape: Shape, of_request: list[Values]) -> list[dict[str, str]]:
-    """Return the row's own fields, its metadata and its request's, the later before the earlier."""
-    columns = [_take(decoded, shape.fields.at[key]) for key in shape.extras]
-    merged: list[dict[str, str]] = []
-    if columns:
-        said = [column if set(map(type, column)) == {str} else list(map(rows.text, column)) for column in columns]
-        merged = [dict(zip(shape.extras, values, strict=True)) for values in zip(*said, strict=True)]
-        if any(None in column or "" in column for column in said):
-            merged = [{key: value for key, value in each.items() if value} for each in merged]
-    for given in ([_known(decoded, shape, "metadata")] if shape.known("metadata") else []) + of_request:
-        own = [each if each is None else rows.strings(each) for each in given or []]
+def _metadata(decoded: Rows, shape: Shape, of_request: list[Values]) -> tuple[pl.Series, list[dict[str, str]]]:
+    """Return the row's own fields, its metadata and its request's, the later before the earlier: as JSON, and as they
+    are where they may name what is no metadata (fields of the row never do).
+    """
+    columns = [_as_texts(_take(decoded, shape.fields.at[key])) for key in shape.extras]
+    given = [_known(decoded, shape, "metadata")] if shape.known("metadata") else []
+    owns = [[each if each is None else rows.strings(each) for each in own or []] for own in [*given, *of_request]]
+    said = [[text or None for text in column] if "" in column else column for column in columns]
+    if not owns:
+        kind = msgspec.defstruct(
+            "Extras",
+            [(f"f{i}", str | None, None) for i in range(len(said))],
+            omit_defaults=True,
+            rename={f"f{i}": key for i, key in enumerate(shape.extras)},
+            gc=False,
+        )
+        return _json(_encode(list(map(kind, *said)) if said else [kind()] * len(decoded))), []
+    merged = [
+        {key: text for key, text in zip(shape.extras, row, strict=True) if text} for row in zip(*said, strict=True)
+    ]
+    for own in owns:
         merged = [a | b if b else a for a, b in zip(merged, own, strict=True)] if merged else [b or {} for b in own]
-    return merged or [{}] * len(decoded)
+    return _json(_encode_sorted(merged)), merged
 
 
 def _told(merged: list[dict[str, str]], place: str) -> Values | None:
     """Return what metadata say of a place, None where they never do."""
-    names = SYNONYMS[place]
-    if not any(name in each for name in names for each in merged):
-        return None
-    return [rows.first(place, each) for each in merged]
+    keys = set[str]().union(*merged)
+    return [rows.first(place, each) for each in merged] if keys.intersection(SYNONYMS[place]) else None
 
 
 def _parameters(given: list[tuple[str, Values]], n: int, form: str) -> tuple[pl.Series, pl.Series]:
     """Return parameters as canonical JSON, each distinct set of them written once, and which cannot be read."""
+    if not given:
+        return pl.repeat("{}", n, eager=True), pl.repeat(value=False, n=n, eager=True)
     known: dict[tuple[bytes, ...], str | None] = {}
     found: list[str | None] = []
     names = [name for name, _ in given]
     raws = [[b"" if raw is UNSET else bytes(raw) for raw in column] for _, column in given]
-    for key in zip(*raws, strict=True) if raws else [()] * n:
+    for key in zip(*raws, strict=True):
         if key not in known:
             known[key] = _canonical(names, key, form)
         found.append(known[key])

@@ -29,6 +29,8 @@ class Masks:
         self._clean = set() if clean is None else clean
         self._numbers: dict[tuple[str, str], str] = {}
         self._last: Counter[str] = Counter()
+        self._done: dict[tuple[str, bool], tuple[str, set[str]]] = {}
+        """What was masked in this record already: the user's last turn is, before all others."""
         for text in texts:
             if "_" in text:
                 for kind, number in private.PLACEHOLDER.findall(text):  # an earlier redaction's numbers stay its own
@@ -41,6 +43,10 @@ class Masks:
         """
         if text in self._clean:
             return text
+        if (text, writing) in self._done:
+            masked, found = self._done[text, writing]
+            counts.update(found)
+            return masked
         given, found = text, set[str]()
         people = self._people if writing else None
         text = self._plain(text, found)
@@ -48,6 +54,7 @@ class Masks:
             text = self._plain(named, found)
         if text == given and people is self._people:
             self._clean.add(text)
+        self._done[given, writing] = text, found
         counts.update(found)
         return text
 
