@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +14,24 @@ import polars as pl
 import pytest
 
 from overproof.contract import FILE
-from overproof.pipeline.demo import demo, lay_out
+from overproof.pipeline import encoders
+from overproof.pipeline.demo import LADDER, demo, lay_out
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import Outcome, run
+from overproof.report.alone import hopeless, outgrown_sentence
+from overproof.report.bought import removed
 from overproof.report.story import Story
 
 ROOT = Path(__file__).parent.parent
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoders(minilm: Path) -> Iterator[None]:
+    """The demo goes up the whole ladder where the encoder is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(encoders.VARIABLE, str(minilm))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +83,41 @@ def test_a_critical_slice_is_honestly_unproven_and_stays_with_the_teacher(story:
         assert "german" in each.calibration.always_teacher
     lead = story.lead
     assert lead is not None
-    assert any(row.more_units and row.more_days for row in lead.calibration.slices if not row.certified)
+    for row in lead.calibration.slices:  # what more traffic would mend is told with how much, the rest as hopeless
+        assert row.certified or bool(row.more_units and row.more_days) != (row.slice in hopeless(lead))
+
+
+def test_the_whole_ladder_is_held_against_the_release_conditions(story: Story) -> None:
+    students = {each.name: each for each in story.of("student")}
+
+    assert {each.kind for each in students.values()} == {"linear", "static", "encoder", "cascade"}
+    assert all({row.condition for row in each.verdicts} >= {"bar", "risk", "saving"} for each in students.values())
+
+
+def test_size_is_not_quality(story: Story) -> None:
+    students = {each.name: each for each in story.of("student")}
+    encoder, lexical = students["encoder"], students["words+characters"]
+    alone = {each.name: {row.slice: row.student for row in each.slices} for each in (encoder, lexical)}
+    theirs, ours = alone["encoder"]["not_english"], alone["words+characters"]["not_english"]
+
+    assert encoder.size_bytes is not None
+    assert lexical.size_bytes is not None
+    assert encoder.size_bytes > 10 * lexical.size_bytes
+    assert theirs is not None
+    assert ours is not None
+    assert theirs.value < ours.value - 0.04
+    assert "Size is not quality" in outgrown_sentence(story)
+
+
+def test_what_sampling_bought_is_told_beside_chance(story: Story) -> None:
+    assert story.sampling is not None
+    rows = {row.way: row for row in story.sampling.rows if row.slice == "all"}
+    first, targeted = rows["first answer"], rows["targeted"]
+
+    assert targeted.right / targeted.kept >= 0.975 > first.right / first.kept
+    assert targeted.kept / targeted.prompts >= 0.92
+    assert targeted.resampled <= 0.25 * targeted.prompts
+    assert removed(targeted) / targeted.usd > removed(rows["random"]) / rows["random"].usd
 
 
 def test_it_ends_in_a_release_that_saves(story: Story, folder: Path) -> None:
@@ -137,7 +183,7 @@ def told(summary: str) -> Told:
 
 
 def test_the_contract_of_the_demo_is_the_packaged_one(folder: Path, outcome: Outcome) -> None:
-    packaged = ROOT / "src" / "overproof" / "demo" / FILE
+    packaged = ROOT / "src" / "overproof" / "demo"
 
-    assert (folder / FILE).read_bytes() == packaged.read_bytes()
+    assert (folder / FILE).read_bytes() == (packaged / FILE).read_bytes() + (packaged / LADDER).read_bytes()
     assert outcome.report == "report.html"

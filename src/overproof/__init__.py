@@ -1,8 +1,8 @@
 """From an expensive LLM's production logs to a small model that serves that traffic safely, with proof.
 
 Everything the command line does is one call away: `discover(logs)`, `init(...)`, `plan(path)`, `run(path)`,
-`write_report(...)`, `status(...)`, `forget(...)`; `encoders.add(name)`, `encoders.remove(name)` and `encoders.check()` are what
-`overproof models` does.
+`write_report(...)`, `status(...)`, `forget(...)`; `encoders.add(name)`, `encoders.remove(name)` and `encoders.check()`
+are what `overproof models` does.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Iterable
 
 import msgspec
@@ -16,6 +17,17 @@ def digest(*parts: bytes | str, size: int = 16) -> str:
         state.update(len(data).to_bytes(8, "little"))
         state.update(data)
     return state.hexdigest()
+
+
+def digests(rows: Iterable[Iterable[str]], size: int = 16) -> list[str]:
+    """Return `digest(*row)` for each of `rows`, in their order."""
+    hashed, framed = hashlib.blake2b, _framed
+    return [hashed(b"".join([framed(part) for part in row]), digest_size=size).hexdigest() for row in rows]
+
+
+def _framed(part: str) -> bytes:
+    data = part.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(8, "little") + data
 
 
 def canonical(value: object) -> bytes:
@@ -42,4 +54,7 @@ def draw(seed: str, identity: str) -> float:
 
 def draws(seed: str, identities: Iterable[str]) -> list[float]:
     """Return `draw` for each of `identities`, in their order."""
-    return [draw(seed, identity) for identity in identities]
+    before = f"{seed}\x00".encode("utf-8", "surrogatepass")
+    hashed = hashlib.blake2b
+    found = [hashed(before + each.encode("utf-8", "surrogatepass"), digest_size=8).digest() for each in identities]
+    return [number / 2**64 for number in struct.unpack(f">{len(found)}Q", b"".join(found))]

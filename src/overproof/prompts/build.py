@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from overproof.core.chance import digest
+from overproof.core.chance import digests
 from overproof.core.errors import NotEnoughData
 from overproof.core.tables import schema
 from overproof.core.types import Match, Prompt, PromptSummary, Reading, Request
@@ -22,7 +22,7 @@ from overproof.prompts.splits import deal
 from overproof.prompts.summary import summarise
 from overproof.prompts.units import near_duplicates
 from overproof.prompts.windows import cut
-from overproof.tasks.inputs import extract_column, instructed
+from overproof.tasks.inputs import extract_each, instructed
 from overproof.tasks.options import TaskOptions
 
 UNREADABLE = "(not readable)"
@@ -65,8 +65,7 @@ def build(
         NotEnoughData: no exchange is of the task, and the sentence says what there is.
         UserError: `task.where`, `task.input` or a slice cannot be read, or no request carries `group`.
     """
-    inside = _in_scope(exchanges, task)
-    rows = inside.with_columns(prompt_id=_prompt_ids(inside))
+    rows = _in_scope(exchanges, task)
     rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
     joined = join(rows, options.unit)
     if group is not None:
@@ -92,7 +91,7 @@ def build(
 
 
 def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
-    """Return the exchanges of the task that have its input, with it."""
+    """Return the exchanges of the task that have its input, with it and the id of their prompt."""
     if exchanges.is_empty():
         raise NotEnoughData("the logs hold no call that could be read: look at the rows set aside and their reasons")
     mine = exchanges.filter(slicing.select(exchanges, parse(task.where))) if task.where else exchanges
@@ -104,7 +103,7 @@ def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
         mine = mine.filter(instructed(mine, task.system))
         if mine.is_empty():
             raise NotEnoughData("no call has instructions that fit task.system: compare the two word by word")
-    found = mine.with_columns(input=extract_column(mine, task.input)).filter(pl.col("input").is_not_null())
+    found = _read(mine, task.input).filter(pl.col("input").is_not_null())
     if found.is_empty():
         raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")
     return found
@@ -122,12 +121,13 @@ def _known(column: pl.Series, most: int = 4) -> str:
     return "; ".join(described) or "nothing"
 
 
-def _prompt_ids(exchanges: pl.DataFrame) -> pl.Series:
-    """Return the digest of everything that was asked (both columns are canonical JSON already)."""
+def _read(exchanges: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Add the `input` of each request, and `prompt_id`: the digest of all that was asked, which is canonical JSON."""
     keys = ["messages", "parameters"]
     distinct = exchanges.select(keys).unique()
-    ids = distinct.with_columns(id=pl.Series([digest(*row) for row in distinct.iter_rows()], dtype=pl.String))
-    return exchanges.select(keys).join(ids, on=keys, how="left", maintain_order="left")["id"]
+    ids = pl.Series(digests(distinct.iter_rows()), dtype=pl.String)
+    distinct = distinct.with_columns(input=extract_each(distinct, how), prompt_id=ids)
+    return exchanges.join(distinct, on=keys, how="left", maintain_order="left")
 
 
 def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -43,48 +43,66 @@ def join(requests: pl.DataFrame, unit: Iterable[Key] | Literal["auto"]) -> Joine
     """
     known = [key for key in KEYS if requests[key].null_count() < len(requests)]
     left_out: dict[str, str] = {key: "the logs do not say" for key in KEYS if key not in known}
+    codes = {key: _codes(requests[key]) for key in ("prompt_id", *known)}
     if unit != "auto":
-        wanted = [key for key in known if key in unit]
+        wanted = tuple(key for key in known if key in unit)
         left_out |= {key: "prompts.unit leaves it out" for key in known if key not in wanted}
-        return _joined(requests, wanted, left_out)
-    joined = _joined(requests, known, left_out)
-    most = max(MOST, _joined(requests, ["near_duplicate"], {}).largest)
+        return _named(requests["prompt_id"], _together(codes, wanted), wanted, left_out)
+    by = tuple(known)
+    component = _together(codes, by)
+    most = max(MOST, _largest(_together(codes, ("near_duplicate",))))
     for key in PERCOLATES:
-        if joined.largest > most and key in joined.by:
-            left_out = left_out | {key: _why(key, joined)}
-            joined = _joined(requests, [each for each in joined.by if each != key], left_out)
-    return joined
+        if key in by and (largest := _largest(component)) > most:
+            left_out[key] = _why(key, largest)
+            by = tuple(each for each in by if each != key)
+            component = _together(codes, by)
+    return _named(requests["prompt_id"], component, by, left_out)
 
 
-def _why(key: str, joined: Joined) -> str:
+def _why(key: str, largest: float) -> str:
     return (
-        f"joining by {key} chains {joined.largest:.0%} of all requests into one unit, more than {MOST:.0%}: what "
+        f"joining by {key} chains {largest:.0%} of all requests into one unit, more than {MOST:.0%}: what "
         f"requests of one {key} have in common is not accounted for"
     )
 
 
-def _joined(requests: pl.DataFrame, by: Iterable[str], left_out: dict[str, str]) -> Joined:
-    by = tuple(by)
-    component = _components([requests["prompt_id"], *(requests[key] for key in by)])
-    unit = requests.select("prompt_id", component=component).select(pl.col("prompt_id").min().over("component"))
-    largest = np.bincount(component).max(initial=0) / max(len(component), 1)
-    return Joined(unit.to_series().alias("unit"), by, left_out, float(largest))
+def _named(prompts: pl.Series, component: NDArray[np.int64], by: tuple[str, ...], left_out: dict[str, str]) -> Joined:
+    """Name each unit after the smallest prompt id in it."""
+    ids = pl.DataFrame({"prompt_id": prompts, "component": component})
+    units = ids.group_by("component").agg(unit=pl.col("prompt_id").min())
+    unit = ids.join(units, on="component", how="left", maintain_order="left")["unit"]
+    return Joined(unit, by, left_out, _largest(component))
 
 
-def _components(keys: list[pl.Series]) -> NDArray[np.int64]:
-    """Return the component of each row: rows that share a value in any of `keys` (nulls aside) are connected."""
-    n = len(keys[0])
-    rows: list[NDArray[np.int64]] = []
-    values: list[NDArray[np.int64]] = []
-    nodes = n
-    for key in keys:
-        present = key.is_not_null().arg_true()
-        codes = key.gather(present).rank("dense").cast(pl.Int64).to_numpy()
-        rows.append(present.to_numpy().astype(np.int64))
-        values.append(nodes - 1 + codes)
-        nodes += int(codes.max(initial=0))
-    ends = np.concatenate(rows), np.concatenate(values)
-    edges = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(nodes, nodes))
-    _, component = connected_components(edges, directed=False)
-    found: NDArray[np.int64] = component[:n].astype(np.int64)
-    return found
+def _largest(component: NDArray[np.int64]) -> float:
+    """Return the share of all requests in the largest component."""
+    return float(np.bincount(component).max(initial=0) / max(len(component), 1))
+
+
+def _codes(key: pl.Series) -> NDArray[np.int64]:
+    """Number the values of a key from 0; -1 where it has none."""
+    if key.dtype.is_integer():
+        return key.cast(pl.Int64).to_numpy()
+    return key.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _together(codes: Mapping[str, NDArray[np.int64]], by: Iterable[str]) -> NDArray[np.int64]:
+    """Return the component of each row: rows of one prompt, or with one value of a key in `by`, are connected."""
+    component = codes["prompt_id"]
+    for key in by:
+        component = _merged(component, codes[key])
+    return component
+
+
+def _merged(component: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Connect the components in which one value of a key stands."""
+    n, values = int(component.max(initial=-1)) + 1, int(key.max(initial=-1)) + 1
+    there = key >= 0
+    ends = np.divmod(np.unique(component[there] * max(values, 1) + key[there]), max(values, 1))
+    if np.array_equal(ends[0], np.arange(n)):  # as a prompt has one cluster: the key alone says all
+        return ends[1][component]
+    ends = ends[0], n + ends[1]
+    graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(n + values, n + values))
+    _, found = connected_components(graph, directed=False)
+    merged: NDArray[np.int64] = found.astype(np.int64)[component]
+    return merged

@@ -9,13 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from overproof.core.chance import digest
+from overproof.core.chance import digest, draws
 from overproof.core.types import Match, MatchRow
 from overproof.prompts.tell_apart import one_hot, tell_apart
 
 PERMUTATIONS = 1000
 AT_ONCE = 4_000_000
 """Cells of the permutation table held at once."""
+MOST = 100_000
+"""Requests compared, about, at most: whole units, drawn by hash."""
 LEVEL = 0.95
 """Share of permutations that stay below `MatchRow.expected` along every dimension at once."""
 LENGTH_BINS = 5
@@ -33,8 +35,9 @@ def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -
     held against what is seen when whole units are dealt to the two sides at random: 95 % of such deals flag nothing.
     The interval around the AUC is asymptotic, clustered by unit.
     """
-    live = requests["window"] == "evaluation"
-    both = requests.with_columns(live=live).filter(pl.col("live") | pl.col("split").is_in(["train", "tune"]))
+    live = pl.col("window") == "evaluation"
+    both = requests.filter(live | pl.col("split").is_in(["train", "tune"])).with_columns(live=live)
+    both = _drawn(both, seed)
     dimensions = _dimensions(both, labels)
     apart = tell_apart(both["input"], dimensions.drop("label", "joint", strict=False), both["live"], both["unit"], seed)
     return Match(
@@ -45,6 +48,16 @@ def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -
         prompt_set_requests=int((~both["live"]).sum()),
         live_requests=int(both["live"].sum()),
     )
+
+
+def _drawn(requests: pl.DataFrame, seed: str) -> pl.DataFrame:
+    """Return the requests of some units, where there are far more than it takes to compare."""
+    if requests.height <= MOST:
+        return requests
+    units = requests["unit"].unique().sort()
+    place = pl.DataFrame({"unit": units, "draw": draws(f"{seed}/compared", units)})
+    chosen = place.filter(pl.col("draw") < MOST / requests.height)["unit"]
+    return requests.filter(pl.col("unit").is_in(chosen.implode()))
 
 
 def _dimensions(requests: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
@@ -142,8 +155,12 @@ def _by_chance(
     sizes = np.bincount(units.rank("dense").to_numpy().astype(np.int64) - 1)
     total = per_unit.sum(axis=0)
     at_once = max(1, AT_ONCE // len(sizes))
+    room = np.uint64(len(sizes).bit_length())
+    places = np.arange(len(sizes), dtype=np.uint64)
     for start in range(0, PERMUTATIONS, at_once):
-        order = random.random((min(at_once, PERMUTATIONS - start), len(sizes))).argsort(axis=1)
+        keys = random.integers(0, 2**64, (min(at_once, PERMUTATIONS - start), len(sizes)), dtype=np.uint64)
+        order = np.sort((keys >> room) << room | places, axis=1) & ~(~np.uint64(0) << room)  # quicker than to argsort
+        order = order.astype(np.int64)
         live = np.zeros(order.shape, bool)
         np.put_along_axis(live, order, np.cumsum(sizes[order], axis=1) <= n_live, axis=1)
         counts = live @ per_unit

@@ -33,23 +33,23 @@ def summarise(
 
     With `group`, the column of that name tells which requests have one: only groups count as units.
     """
-    per_split = {name: rows.filter(split=name) for name in SPLITS}
+    per_split = {name: rows.filter(split=name)["unit"] for name in SPLITS}
     dropped = rows["split"].null_count()
-    of_units = rows if group is None else rows.drop_nulls("group")
+    of_units = (rows if group is None else rows.drop_nulls("group"))["unit"]
     about_groups = () if group is None else groups.notes(rows, group)
     return PromptSummary(
         exchanges=rows.height,
         out_of_scope=exchanges - rows.height,
         prompts=rows["prompt_id"].n_unique(),
-        units=of_units["unit"].n_unique(),
+        units=of_units.n_unique(),
         joined_by=joined.by,
         not_joined_by=joined.left_out,
         largest_unit=joined.largest,
         windows=windows.by,
         cut_at=windows.cut_at,
         days=windows.length / DAY if windows.length is not None else None,
-        requests={name: each.height for name, each in per_split.items()} | {"dropped": dropped},
-        split_units={name: each["unit"].n_unique() for name, each in per_split.items()},
+        requests={name: len(each) for name, each in per_split.items()} | {"dropped": dropped},
+        split_units={name: each.n_unique() for name, each in per_split.items()},
         n_max=1,
         requests_per_month=rows.height / _days(rows["at"]) * DAYS_PER_MONTH,
         notes=(*windows.notes, *about_groups, *_notes(rows, joined, dealt, slices, group)),
@@ -84,7 +84,7 @@ def _notes(
         ("evaluation", "calibrate"),
         ("evaluation", "test"),
     ):
-        if rows.filter(split=each).is_empty():
+        if not (rows["split"] == each).any():
             yield f"no unit of the {name} window was dealt to {each}: there are too few"
     for each_slice in slices:
         if not rows["slices"].list.contains(each_slice.name).any():

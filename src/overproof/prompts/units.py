@@ -7,7 +7,10 @@ collision only makes a pair a candidate: two texts join when their Jaccard simil
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -38,7 +41,7 @@ ROUNDING = 1e-9
 HASH_BITS = np.uint64(48)
 HASH_MASK = np.uint64(2**48 - 1)
 BYTES_AT_ONCE = 900_000
-SHINGLES_AT_ONCE = 4_000_000
+SHINGLES_AT_ONCE = 1_000_000
 PRIME = np.uint64(0x9E3779B97F4A7C15)
 """Odd; otherwise any constant would do."""
 ROUNDS = 8
@@ -48,6 +51,8 @@ BYTE_MASKS = np.array([2 ** (8 * size) - 1 for size in range(9)], np.uint64)
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 T = TypeVar("T", bound=np.generic)
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def near_duplicates(texts: pl.Series, similarity: float) -> Places:
@@ -90,9 +95,9 @@ def _shingles(texts: pl.Series, *, paired: bool = True) -> tuple[Places, Hashes]
     """
     sizes = [np.zeros(1, np.int64)]
     found = [np.zeros(0, np.uint64)]
-    for part in _parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE):
-        owned = _owned_shingles(texts[part], paired=paired)
-        sizes.append(np.bincount((owned >> HASH_BITS).astype(np.int64), minlength=part.stop - part.start))
+    parts = [texts[part] for part in _parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE)]
+    for part, owned in zip(parts, _side_by_side(partial(_owned_shingles, paired=paired), parts), strict=True):
+        sizes.append(np.bincount((owned >> HASH_BITS).astype(np.int64), minlength=len(part)))
         found.append(owned & HASH_MASK)
     return np.cumsum(np.concatenate(sizes)), np.concatenate(found)
 
@@ -170,15 +175,29 @@ def bands(similarity: float) -> tuple[int, int]:
 
 def _candidates(starts: Places, shingles: Hashes, similarity: float) -> Places:
     """Return pairs of texts that collide in some band, shape (2, pairs), the smaller place first."""
-    n = len(starts) - 1
-    places = np.arange(n, dtype=np.uint64)
-    room = np.uint64(max(n, 1).bit_length())
+    n = max(len(starts) - 1, 1)
+    n_bands, rows = bands(similarity)
+    flips = np.random.Generator(np.random.PCG64(0)).integers(0, 2**32, (n_bands, rows, 2), dtype=np.uint32)
+    small = shingles.astype(np.uint32)
     codes = np.zeros(0, np.int64)
-    for keys in _band_keys(starts, shingles, *bands(similarity)):
-        sorted_ = np.sort((keys << room) | places)  # far faster than to sort places by key
-        order = (sorted_ & ~(~np.uint64(0) << room)).astype(np.int64)
-        codes = _distinct(np.concatenate([codes, *_bucket_pairs(order, sorted_ >> room, n)]))
-    return np.stack([codes // max(n, 1), codes % max(n, 1)])
+    for found in _side_by_side(partial(_in_band, starts, small), flips):
+        codes = _distinct(np.concatenate([codes, found]))
+    return np.stack([codes // n, codes % n])
+
+
+def _in_band(starts: Places, small: NDArray[np.uint32], flips: NDArray[np.uint32]) -> Places:
+    """Return pairs of texts whose keys in one band are equal, each as one number.
+
+    A text's key is its MinHash values under the permutations `flips`, shape (hashes, 2), mixed into one number.
+    """
+    n = len(starts) - 1
+    room = np.uint64(max(n, 1).bit_length())
+    keys = np.zeros(n, np.uint64)
+    for flip, factor in flips:
+        keys = _mixed(keys + _minima(small, starts, flip, factor | np.uint32(1)))
+    keys = np.sort((keys << room) | np.arange(n, dtype=np.uint64))  # far faster than to sort places by key
+    order = (keys & ~(~np.uint64(0) << room)).astype(np.int64)
+    return np.concatenate([np.zeros(0, np.int64), *_bucket_pairs(order, keys >> room, n)])
 
 
 def _bucket_pairs(order: Places, keys: Hashes, n: int) -> Iterator[Places]:
@@ -189,17 +208,6 @@ def _bucket_pairs(order: Places, keys: Hashes, n: int) -> Iterator[Places]:
     for lag in range(1, NEIGHBOURS + 1):
         same = keys[lag:] == keys[:-lag]
         yield (order[:-lag] * n + order[lag:])[same]
-
-
-def _band_keys(starts: Places, shingles: Hashes, n_bands: int, rows: int) -> Iterator[Hashes]:
-    """Yield, for each band, the key of each text: its `rows` MinHash values mixed into one number."""
-    random = np.random.Generator(np.random.PCG64(0))
-    small = shingles.astype(np.uint32)
-    for _ in range(n_bands):
-        keys = np.zeros(len(starts) - 1, np.uint64)
-        for flip, factor in random.integers(0, 2**32, (rows, 2), dtype=np.uint32):
-            keys = _mixed(keys + _minima(small, starts, flip, factor | np.uint32(1)))
-        yield keys
 
 
 def _minima(hashes: NDArray[np.uint32], starts: Places, flip: np.uint32, factor: np.uint32) -> NDArray[np.uint32]:
@@ -231,9 +239,9 @@ def _overlap(
     sizes = np.diff(starts)[pairs]
     close = np.flatnonzero(sizes.min(axis=0) >= least * sizes.max(axis=0) - ROUNDING)
     jaccard, shared = np.zeros(pairs.shape[1]), np.zeros(pairs.shape[1], np.int64)
-    for part in _parts(sizes[:, close].sum(axis=0), SHINGLES_AT_ONCE):
-        chosen = close[part]
-        union = _union_sizes(pairs[:, chosen], starts, shingles)
+    parts = [close[part] for part in _parts(sizes[:, close].sum(axis=0), SHINGLES_AT_ONCE)]
+    unions = _side_by_side(lambda chosen: _union_sizes(pairs[:, chosen], starts, shingles), parts)
+    for chosen, union in zip(parts, unions, strict=True):
         shared[chosen] = sizes[:, chosen].sum(axis=0) - union
         jaccard[chosen] = shared[chosen] / union
     below = jaccard < least - ROUNDING
@@ -248,6 +256,18 @@ def _union_sizes(pairs: Places, starts: Places, shingles: Hashes) -> Places:
     owner = np.repeat(np.tile(np.arange(pairs.shape[1], dtype=np.uint64), 2), sizes)
     union = _distinct((owner << HASH_BITS) | shingles[places])
     return np.bincount((union >> HASH_BITS).astype(np.int64), minlength=pairs.shape[1])
+
+
+def _side_by_side(work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield what `work` makes of each item, in order, in two threads: NumPy lets them run side by side."""
+    with ThreadPoolExecutor(2) as pool:
+        running: deque[Future[B]] = deque()
+        for item in items:
+            running.append(pool.submit(work, item))
+            if len(running) > 2:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def _parts(sizes: NDArray[np.integer], most: int) -> Iterator[slice]:

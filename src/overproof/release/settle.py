@@ -12,7 +12,8 @@ LONG_WAIT = 730.0
 """Days after which a wait is no plan."""
 
 ALIKE = 0.01
-"""Costs that lie no further apart than this share are the same: latencies, and so costs, are measured anew each time."""
+"""Costs that lie no further apart than this share are the same: latencies, and so costs, are measured anew each time
+they are needed."""
 
 NEEDED = frozenset({("risk", "all"), ("saving", "all")})
 """Conditions without which nothing ships, whatever the contract says."""

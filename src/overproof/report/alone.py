@@ -198,16 +198,21 @@ class Outgrown(Record):
 
 
 def outgrown(story: Story) -> Outgrown | None:
-    """Return the largest student, where it may answer less than the one shown first, of at most half its size.
+    """Return the largest student of those that may answer less than the one shown first, which has half their size.
 
     The slice is where it falls furthest behind alone, of those with enough units. This describes: it is no verdict.
     """
     smaller = story.lead
     if smaller is None or smaller.family != "student" or not smaller.size_bytes:
         return None
-    larger = max(story.of("student"), key=lambda each: each.size_bytes or 0)
-    if (larger.size_bytes or 0) < 2 * smaller.size_bytes or larger.calibration.coverage >= smaller.calibration.coverage:
+    behind = [
+        each
+        for each in story.of("student")
+        if (each.size_bytes or 0) >= 2 * smaller.size_bytes and each.calibration.coverage < smaller.calibration.coverage
+    ]
+    if not behind:
         return None
+    larger = max(behind, key=lambda each: each.size_bytes or 0)
     found = [
         Outgrown(larger=larger, smaller=smaller, slice=row.slice, of_larger=row.student, of_smaller=other.student)
         for row in larger.slices

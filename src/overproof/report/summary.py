@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-MOST_LINES = 45
+MOST_LINES = 50
 """Lines of the whole. What is least needed goes first; every next step stays."""
 
-MOST_CANDIDATES = 6
+MOST_CANDIDATES = 10
 MOST_SLICES = 5
 MOST_REASONS = 3
 """Rows of a table before the rest is left to the page: the whole is to fit one screen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -47,20 +47,35 @@ def extract(messages: Sequence[Message], parameters: Mapping[str, Any], how: str
 
 def extract_column(exchanges: pl.DataFrame, how: str) -> pl.Series:
     """Return `extract` for each row of a table of `Exchange`; every distinct request is read once."""
+    keys = ["messages", "parameters"]
+    distinct = exchanges.select(keys).unique()
+    inputs = distinct.with_columns(input=extract_each(distinct, how))
+    return exchanges.select(keys).join(inputs, on=keys, how="left", maintain_order="left")["input"]
+
+
+def extract_each(requests: pl.DataFrame, how: str) -> pl.Series:
+    """Return `extract` for each row of a table that has `messages` and `parameters`, which are all different."""
     import polars as pl
 
     read = extractor(how)
     of_messages = how in ("last_user", "all") or how.startswith(("$.messages", TEMPLATE))
-    keys = ["messages"] if of_messages else ["messages", "parameters"]
-    distinct = exchanges.select(keys).unique()
-    messages = msgspec.json.Decoder(tuple[Message, ...])
-    parameters = msgspec.json.Decoder(dict[str, Any])
-    found = [
-        _blank_is_none(read(messages.decode(row[0]), parameters.decode(row[1]) if len(row) > 1 else {}))
-        for row in distinct.iter_rows()
-    ]
-    inputs = distinct.with_columns(input=pl.Series(found, dtype=pl.String))
-    return exchanges.select(keys).join(inputs, on=keys, how="left", maintain_order="left")["input"]
+    given = [{}] * len(requests) if of_messages else list(map(msgspec.json.decode, requests["parameters"]))
+    said = _decoded(requests["messages"].to_list(), how)
+    found = [_blank_is_none(read(turns, each)) for turns, each in zip(said, given, strict=True)]
+    return pl.Series("input", found, dtype=pl.String)
+
+
+class _Said(msgspec.Struct, gc=False):
+    """What of a message a reader looks at that asks for nothing but what was said."""
+
+    role: str
+    content: str
+
+
+def _decoded(messages: Sequence[str], how: str) -> Iterator[Sequence[Message]]:
+    """Yield conversations; without what else a turn carried, unless a path may lead there."""
+    kind: Any = tuple[Message, ...] if how.startswith("$") else tuple[_Said, ...]
+    return map(msgspec.json.Decoder(kind).decode, messages)
 
 
 @cache
