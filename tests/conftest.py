@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import os
-import os
 import socket
 from collections.abc import Iterator
 from importlib.util import find_spec
