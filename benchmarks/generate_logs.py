@@ -2,11 +2,11 @@
 
     python benchmarks/generate_logs.py ROWS FILE [--shape pairs|openai] [--seed 7] [--first 0]
 
-Of the rows 60 % are new (24 to 46 words, frequent ones of four languages among invented ones), 20 % exact copies of an
-earlier text, 20 % near copies: one to three words changed, dropped or added, half of them with a capital and a full stop
-too. 3 % of the texts hold a mail address, a phone number or a key. A few users send most of it. Metadata tell the truth:
-`group`, the text it comes from, and `kind`. The same arguments give the same bytes; the first rows of a longer log are
-those of a shorter one.
+Of the rows 60 % are new (24 to 46 words, frequent ones of four languages among invented ones), 20 % exact copies of
+an earlier text, 20 % near copies: one to three words changed, dropped or added, half of them with a capital and a
+full stop too. 3 % of the texts hold a mail address, a phone number or a key. A few users send most of it. Metadata
+tell the truth: `group`, the text it comes from, and `kind`. The same arguments give the same bytes; the first rows of
+a longer log are those of a shorter one.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ MODELS = ("gpt-x", "gpt-x-mini", "claude-y")
 PLANS = ("free", "pro", "team", "enterprise")
 SYSTEM = "Sort the customer's message into one of the labels. Answer with the label alone."
 FREQUENT = {
-    "en": "the to and a of in is it you that for on my with this not have be are was but what when we can how me your if",
+    "en": "the to and a of in is it you that for on my with this not have be are was but what when we can how me your",
     "de": "die der und ich nicht das ist ein zu mit den auf für eine es sie wir auch bei wie mich kann aber noch mein",
-    "fr": "le la les de et je ne pas une est que pour dans mon vous ce sur avec il mais plus par nous sans depuis votre",
+    "fr": "le la les de et je ne pas une est que pour dans mon vous ce sur avec il mais plus par nous sans depuis",
     "es": "el la de que y no en un una por con mi para está los se del las pero como más su al cuando desde usted qué",
 }
 SHARES = (0.62, 0.2, 0.1, 0.08)
@@ -134,7 +134,9 @@ def users(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     return np.minimum(rng.pareto(0.6, n) * 3, 2**40).astype(np.int64) % 900_000
 
 
-def pair(i: int, text: str, group: int, kind: str, user: int, one: int, two: int) -> dict[str, Any]:
+def pair(  # noqa: PLR0917 - drawn together
+    i: int, text: str, group: int, kind: str, user: int, one: int, two: int
+) -> dict[str, Any]:
     """Return a plain pair, with what the logger knew beside it."""
     return {
         "id": f"r{i}",
@@ -152,7 +154,9 @@ def pair(i: int, text: str, group: int, kind: str, user: int, one: int, two: int
     }
 
 
-def openai(i: int, text: str, group: int, kind: str, user: int, one: int, two: int) -> dict[str, Any]:
+def openai(  # noqa: PLR0917 - the same
+    i: int, text: str, group: int, kind: str, user: int, one: int, two: int
+) -> dict[str, Any]:
     """Return a request and its response as OpenAI's API has them."""
     at = BEGIN + timedelta(seconds=3 * i)
     model, size = MODELS[one % 3], len(text) // 4

@@ -186,7 +186,7 @@ def test_init_says_all_that_is_needed_before_the_first_run(tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stderr
     assert "`terms`" in ran.stdout
     assert "`price`" in ran.stdout
-    assert "settle gold, slices and bars before the first run: the test is read once" in ran.stdout
+    assert "settle gold, slices, bars and students before the first run: the test is read once" in ran.stdout
     assert "overproof plan --project 'my project'" in ran.stdout
     assert "overproof run --project 'my project'" in ran.stdout
 

@@ -46,7 +46,7 @@ def test_weights_come_back_as_they_were_made(whole: Path) -> None:
 
 @pytest.mark.parametrize("name", ["other", "..", ".", "", "../home/tiny", "tiny/../tiny", ".hidden"])
 def test_what_is_not_installed_is_not_found_and_the_sentence_lists_what_is(whole: Path, name: str) -> None:
-    with pytest.raises(UserError, match="there are: tiny; run `overproof models add minilm`"):
+    with pytest.raises(UserError, match="there are: tiny; `overproof models add` installs one"):
         store.find(whole, name)
 
 

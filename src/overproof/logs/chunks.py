@@ -83,13 +83,16 @@ def _read(stream: IO[bytes], size: int) -> tuple[bytes, Torn | None]:
 
 
 def _rest(stream: IO[bytes], most: int) -> tuple[bytes, int]:
-    """Return the rest of a line, at most `most` bytes of it, and how long it is."""
-    kept = rest = stream.readline(max(most, 0))
-    length = len(rest)
-    while rest and not rest.endswith(b"\n"):
-        rest = stream.readline(PIECE)
-        length += len(rest)
-    return kept, length
+    """Return the rest of a line, at most about `most` bytes of it, and how long it is."""
+    kept: list[bytes] = []
+    length = 0
+    while piece := stream.readline(PIECE):
+        if length < most:
+            kept.append(piece)
+        length += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return b"".join(kept), length
 
 
 def read(chunk: Chunk, source: str, form: str) -> tuple[pl.DataFrame, pl.DataFrame]:

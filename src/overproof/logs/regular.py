@@ -212,8 +212,9 @@ def _json(lines: bytes) -> pl.Series:
 
 
 def _metadata(decoded: Rows, shape: Shape, of_request: list[Values]) -> tuple[pl.Series, list[dict[str, str]]]:
-    """Return the row's own fields, its metadata and its request's, the later before the earlier: as JSON, and as they
-    are where they may name what is no metadata (fields of the row never do).
+    """Return the row's own fields, its metadata and its request's, the later before the earlier, as JSON.
+
+    What may tell more than metadata (the row's own fields never do) is returned beside it, as it is.
     """
     columns = [_as_texts(_take(decoded, shape.fields.at[key])) for key in shape.extras]
     given = [_known(decoded, shape, "metadata")] if shape.known("metadata") else []

@@ -6,6 +6,8 @@ accepts it reads as the reader would; `tests/logs/test_logs_regular.py` holds th
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -37,6 +39,9 @@ TYPES: dict[str, Any] = {
     "usage": None,
 }
 """What a place of `SYNONYMS` may hold in a regular row; calls that failed are not regular."""
+RARE = 0.02
+"""Share of the rows, at least, that must have a field for rows with it to be regular."""
+_UNFIT = re.compile(r'[\x00-\x1f"\\]')
 
 
 class Struct(msgspec.Struct, gc=False):
@@ -119,7 +124,7 @@ class Shape:
 
     def __init__(self, sample: Sequence[Row], own: Mapping[str, Any]) -> None:
         """`own` are the fields that the reader reads by itself, with their types (`Raw` where it only passes them)."""
-        keys = sorted({key for row in sample for key in row})
+        keys = sorted(_keys(sample))
         self.extras: list[str] = []
         """Keys of single values that become metadata, sorted."""
         types: dict[str, Any] = {}
@@ -155,7 +160,7 @@ class OpenAIShape(Shape):
     """A chat request and its completion."""
 
     def __init__(self, sample: Sequence[Row], asked: str, answered: str, requests: Sequence[Row]) -> None:
-        keys = {key for request in requests for key in request}
+        keys = _keys(requests)
         self.parameters = sorted(keys - openai.NOT_PARAMETERS)
         types: dict[str, Any] = dict.fromkeys(sorted(keys), msgspec.Raw)
         said: dict[str, Any] = {
@@ -176,7 +181,7 @@ class OpenAIShape(Shape):
 
 def learn(sample: Sequence[Row], form: str) -> PairsShape | OpenAIShape | None:
     """Return the shape of a log in the format `form`, None where no row is regular."""
-    keys = {key for row in sample for key in row}
+    keys = _keys(sample)
     if form == "pairs":
         asked, answered = keys.intersection(pairs.INPUT), keys.intersection(pairs.OUTPUT)
         return PairsShape(sample, asked.pop(), answered.pop()) if len(asked) == len(answered) == 1 else None
@@ -189,6 +194,12 @@ def learn(sample: Sequence[Row], form: str) -> PairsShape | OpenAIShape | None:
     if any(key in request for request in requests for key in ("user_id", "end_user")):
         return None  # they are a user and a parameter both
     return OpenAIShape(sample, asked.pop(), answered.pop(), requests)
+
+
+def _keys(sample: Sequence[Row]) -> set[str]:
+    """Return the fields rows have, but for those that hardly any has, or that no struct can have."""
+    counts = Counter(key for row in sample for key in row)
+    return {key for key, n in counts.items() if n >= RARE * len(sample) and _UNFIT.search(key) is None}
 
 
 def metadata(values: Sequence[object]) -> Any:  # noqa: ANN401 - a type is anything

@@ -7,7 +7,8 @@ import polars as pl
 
 from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, write_json
-from overproof.core.types import LogSummary, Match, PromptSummary
+from overproof.core.tables import schema
+from overproof.core.types import Exchange, LogSummary, Match, PromptSummary
 from overproof.models.prices import BYTES_PER_TOKEN
 from overproof.pipeline import kept, memory
 from overproof.pipeline.plugged import task_of
@@ -18,13 +19,15 @@ from overproof.prompts.build import build
 from overproof.proof.ledger import family_levels, spent
 from overproof.proof.power import suggest_n_max
 
+NEEDED = [name for name in schema(Exchange) if name not in ("source", "status", "error")]
+"""Columns of the logs that a prompt set is built from."""
 TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on an estimate, one token for 3.5 bytes"
 
 
 def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     """Deal the exchanges of this task to units, windows and splits."""
     contract = project.contract
-    exchanges = kept.exchanges(project.folder("logs"))
+    exchanges = kept.exchanges(project.folder("logs"), NEEDED)
     listen.step("prompts", f"{exchanges.height} exchanges")
     built = build(
         exchanges,
@@ -41,9 +44,8 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     notes = (*built.summary.notes, *((TOKENS_ESTIMATED.format(n=estimated),) if estimated else ()))
     n_max = contract.proof.n_max or _n_max(project, asked)
     summary = msgspec.structs.replace(built.summary, n_max=n_max, notes=notes)
-    built.prompts.write_parquet(making.folder / "prompts.parquet")
-    asked.write_parquet(making.folder / "requests.parquet")
-    built.assignments.write_parquet(making.folder / "assignments.parquet")
+    for name, table in (("prompts", built.prompts), ("requests", asked), ("assignments", built.assignments)):
+        table.write_parquet(making.folder / f"{name}.parquet", compression_level=1)  # as small, in half the time
     write_json(making.folder / "summary.json", summary)
     write_json(making.folder / "match.json", built.match)
     fixed = memory.digest(project)

@@ -131,6 +131,16 @@ kind = "linear"
 name = "words+characters"
 characters = [2, 5]
 
+# Larger rungs, once `overproof models add minilm` has installed an encoder (English); a rung added after the test was
+# shown has to wait for fresh traffic.
+# [[students]]
+# kind = "static"
+# [[students]]
+# kind = "encoder"
+# [[students]]
+# kind = "cascade"
+# of = ["words+characters", "encoder"]
+
 [budget]
 usd = 0.0 # dollars that may be spent on the teacher
 """

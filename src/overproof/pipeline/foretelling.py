@@ -15,6 +15,11 @@ from overproof.teacher.answers import EVALUATION
 
 def foretold(project: Project) -> Iterator[str]:
     """Yield one sentence for each thing a person should settle before the run."""
+    if project.contract.teacher.terms != "acknowledged":
+        yield (
+            f"a run refuses to train until teacher.terms is 'acknowledged': read whether the terms of "
+            f"{project.contract.teacher.model!r} allow it"
+        )
     if (fault := unpriced(project.contract, data.requests(project))) is not None:
         yield f"a run will stop: {fault}"
     yield from _unanswered(project)

@@ -140,4 +140,4 @@ def _needs(chosen: Scope, model: str) -> tuple[str, ...]:
     needs.append("set `terms` once you have read the teacher's")
     if exchanges["cost_usd"].null_count() == exchanges.height and known_price(TeacherOptions(model=model)) is None:
         needs.append(f"write the teacher's `price`, which neither the logs nor the price library know for {model!r}")
-    return (*needs, "settle gold, slices and bars before the first run: the test is read once")
+    return (*needs, "settle gold, slices, bars and students before the first run: the test is read once")

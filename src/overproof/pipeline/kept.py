@@ -53,13 +53,12 @@ class Kept(Record):
 def exchanges(folder: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Return the table of `Exchange` that an artefact of the stage `logs` holds, or some of its columns."""
     wanted = list(columns or tables.schema(Exchange))
-    needed = list(dict.fromkeys([*wanted, "source", "at"]))
-    kept = listed(folder)
+    kept, changes = listed(folder), pl.read_parquet(folder / CHANGES)
     if not kept.pieces:
         return tables.frame((), Exchange).select(wanted)
-    paths = [folder / EXCHANGES / each.name for each in kept.pieces]
-    rows = pl.read_parquet(paths, columns=needed)
-    return in_time(apply(rows, pl.read_parquet(folder / CHANGES))).select(wanted)
+    needed = dict.fromkeys([*wanted, "at", *(() if changes.is_empty() else ("source",))])
+    rows = pl.read_parquet([folder / EXCHANGES / each.name for each in kept.pieces], columns=list(needed))
+    return in_time(apply(rows, changes)).select(wanted)
 
 
 def listed(folder: Path) -> Kept:

@@ -41,7 +41,10 @@ class Plan(Record):
 
 def plan(root: Path | str, listen: Listener | None = None) -> Plan:
     """Return what a run would do; new logs are read and dealt, for that is free and the price depends on it."""
+    from overproof.pipeline.refuse import refuse_unbuildable
+
     project = Project(root)
+    refuse_unbuildable(project.contract)  # what a run would refuse at once, a plan does not promise
     steps = tuple(_step(project, stage.name, stage.inputs) for stage in STAGES)
     with only_one(project):
         for stage in STAGES[:2]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -26,6 +27,9 @@ from overproof.tasks.inputs import extract_each, instructed
 from overproof.tasks.options import TaskOptions
 
 UNREADABLE = "(not readable)"
+AT_ONCE = 50_000
+"""Requests held as Python objects at once."""
+ASKED = {"input": pl.String, "prompt_id": pl.String}
 
 
 @dataclass(frozen=True)
@@ -66,19 +70,22 @@ def build(
         UserError: `task.where`, `task.input` or a slice cannot be read, or no request carries `group`.
     """
     rows = _in_scope(exchanges, task)
-    rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
-    joined = join(rows, options.unit)
-    if group is not None:
-        rows = rows.with_columns(groups.group_of(rows, group))
-        joined = groups.join_groups(rows, joined, group)
-    rows = rows.with_columns(unit=joined.units)
-    windows = cut(rows, options.evaluation_share, options.seed)
-    rows = rows.with_columns(window=windows.window)
-    asked = rows.select("id", "unit", "window")
-    dealt = deal(asked if group is None else asked.with_columns(groups.sides(rows, options)), options, remembered)
-    rows = rows.with_columns(window=dealt.window, side=dealt.side, split=dealt.split)
-    if group is not None:
-        rows = rows.with_columns(groups.part_learning(rows, options))
+    with ThreadPoolExecutor(1) as beside:  # most of its work needs no interpreter
+        told = beside.submit(languages, rows["input"])
+        rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
+        joined = join(rows, options.unit)
+        if group is not None:
+            rows = rows.with_columns(groups.group_of(rows, group))
+            joined = groups.join_groups(rows, joined, group)
+        rows = rows.with_columns(unit=joined.units)
+        windows = cut(rows, options.evaluation_share, options.seed)
+        rows = rows.with_columns(window=windows.window)
+        asked = rows.select("id", "unit", "window")
+        dealt = deal(asked if group is None else asked.with_columns(groups.sides(rows, options)), options, remembered)
+        rows = rows.with_columns(window=dealt.window, side=dealt.side, split=dealt.split)
+        if group is not None:
+            rows = rows.with_columns(groups.part_learning(rows, options))
+        rows = rows.with_columns(language=told.result())
     decidable = slicing.split_by_need(slices).decidable
     rows = _described(rows, teacher, decidable)
     return PromptSet(
@@ -125,20 +132,25 @@ def _read(exchanges: pl.DataFrame, how: str) -> pl.DataFrame:
     """Add the `input` of each request, and `prompt_id`: the digest of all that was asked, which is canonical JSON."""
     keys = ["messages", "parameters"]
     distinct = exchanges.select(keys).unique()
-    ids = pl.Series(digests(distinct.iter_rows()), dtype=pl.String)
-    distinct = distinct.with_columns(input=extract_each(distinct, how), prompt_id=ids)
+    parts = [_asked(part, how) for part in distinct.iter_slices(AT_ONCE)]
+    distinct = distinct.with_columns(pl.concat(parts) if parts else pl.DataFrame(schema=ASKED))
     return exchanges.join(distinct, on=keys, how="left", maintain_order="left")
 
 
+def _asked(requests: pl.DataFrame, how: str) -> pl.DataFrame:
+    """Return input and id of requests that are all different."""
+    ids = digests(zip(requests["messages"].to_list(), requests["parameters"].to_list(), strict=True))
+    return pl.DataFrame({"input": extract_each(requests, how), "prompt_id": ids}, schema=ASKED)
+
+
 def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:
-    """Add what is derived of each request: repeat, length, language, slices, whether the teacher answered it."""
+    """Add what is derived of each request: repeat, length, slices, whether the teacher answered it."""
     learned = rows.filter(pl.col("split").is_in(["train", "tune"]))["unit"].unique()
     names = sorted(teacher)
     unnamed = (pl.col("model") == "") & (pl.col("answered_by") == "")
     rows = rows.with_columns(
         repeat=(pl.col("window") == "evaluation") & pl.col("unit").is_in(learned.implode()),
         length=pl.col("input").str.len_chars().cast(pl.Int64),
-        language=languages(rows["input"]),
         by_teacher=(pl.col("model").is_in(names) | pl.col("answered_by").is_in(names) | unnamed)
         & pl.col("release").is_null()
         & pl.col("answer").is_not_null(),
@@ -155,10 +167,11 @@ def _prompts(rows: pl.DataFrame) -> pl.DataFrame:
     return prompts.rename({"prompt_id": "id"}).select(list(schema(Prompt)))
 
 
-def _labels(rows: pl.DataFrame, read: Callable[[str | None], Reading] | None) -> dict[str, str] | None:
-    """Return the teacher's answer to each request in normal form; each distinct text is read once."""
+def _labels(rows: pl.DataFrame, read: Callable[[str | None], Reading] | None) -> pl.Series | None:
+    """Return the teacher's answer to each request in normal form, null where it gave none; each text is read once."""
     if read is None:
         return None
-    answered = rows.filter("by_teacher")
-    forms = {text: read(text).answer or UNREADABLE for text in answered["answer"].unique()}
-    return {name: forms[text] for name, text in answered.select("id", "answer").iter_rows()}
+    answers = rows.select(pl.when("by_teacher").then("answer"))["answer"]
+    texts = answers.drop_nulls().unique()
+    forms = pl.Series([read(text).answer or UNREADABLE for text in texts], dtype=pl.String)
+    return answers.replace_strict(texts, forms, default=None, return_dtype=pl.String)

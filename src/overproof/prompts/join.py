@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from overproof.prompts.units import distinct
+
 Key = Literal["near_duplicate", "conversation", "user"]
 KEYS: tuple[Key, ...] = get_args(Key)
 MOST = 0.05
@@ -98,7 +100,7 @@ def _merged(component: NDArray[np.int64], key: NDArray[np.int64]) -> NDArray[np.
     """Connect the components in which one value of a key stands."""
     n, values = int(component.max(initial=-1)) + 1, int(key.max(initial=-1)) + 1
     there = key >= 0
-    ends = np.divmod(np.unique(component[there] * max(values, 1) + key[there]), max(values, 1))
+    ends = np.divmod(distinct(component[there] * max(values, 1) + key[there]), max(values, 1))
     if np.array_equal(ends[0], np.arange(n)):  # as a prompt has one cluster: the key alone says all
         return ends[1][component]
     ends = ends[0], n + ends[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -27,18 +27,21 @@ EVERY_REQUEST = ("all", "new", "repeat")
 """Names every request has, or that follow from its window; they say nothing about how the windows differ."""
 
 
-def match(requests: pl.DataFrame, labels: Mapping[str, str] | None, seed: str) -> Match:
+def match(requests: pl.DataFrame, labels: pl.Series | None, seed: str) -> Match:
     """Compare the prompt set (train and tune) with live traffic (the evaluation window, whole).
 
-    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer by request id; a
-    request without one does not count where labels are compared, and None leaves that dimension out. Total variation is
-    held against what is seen when whole units are dealt to the two sides at random: 95 % of such deals flag nothing.
-    The interval around the AUC is asymptotic, clustered by unit.
+    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer to each; a request
+    without one does not count where labels are compared, and None leaves that dimension out. Total variation is held
+    against what is seen when whole units are dealt to the two sides at random: 95 % of such deals flag nothing. The
+    interval around the AUC is asymptotic, clustered by unit. Where there are far more than `MOST` requests, about so
+    many are compared, and counted in the result.
     """
     live = pl.col("window") == "evaluation"
+    if labels is not None:
+        requests = requests.with_columns(labels.alias("label"))
     both = requests.filter(live | pl.col("split").is_in(["train", "tune"])).with_columns(live=live)
     both = _drawn(both, seed)
-    dimensions = _dimensions(both, labels)
+    dimensions = _dimensions(both)
     apart = tell_apart(both["input"], dimensions.drop("label", "joint", strict=False), both["live"], both["unit"], seed)
     return Match(
         rows=tuple(_rows(dimensions, both["live"].to_numpy(), both["unit"], seed)),
@@ -60,14 +63,14 @@ def _drawn(requests: pl.DataFrame, seed: str) -> pl.DataFrame:
     return requests.filter(pl.col("unit").is_in(chosen.implode()))
 
 
-def _dimensions(requests: pl.DataFrame, labels: Mapping[str, str] | None) -> pl.DataFrame:
+def _dimensions(requests: pl.DataFrame) -> pl.DataFrame:
     """Return one column of values for each dimension that is known; `joint` crosses the others."""
     columns = []
     slices = _slice_combinations(requests["slices"])
     if slices.n_unique() > 1:
         columns.append(slices)
-    if labels:
-        columns.append(pl.Series("label", [labels.get(each) for each in requests["id"]], dtype=pl.String))
+    if "label" in requests.columns and requests["label"].null_count() < requests.height:
+        columns.append(requests["label"])
     columns.append(_length_bins(requests["length"]))
     columns.append(requests["language"].replace("", "(unsure)").alias("language"))
     table = pl.DataFrame(columns)

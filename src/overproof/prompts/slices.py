@@ -68,12 +68,16 @@ def with_labels(evidence: pl.DataFrame, slices: Sequence[SliceOptions]) -> pl.Da
 
 
 class Metadata:
-    """A column of metadata (JSON objects of texts), each distinct object read once."""
+    """A column of metadata (JSON objects of texts); where they repeat themselves, each distinct one is read once."""
 
     def __init__(self, column: pl.Series) -> None:
         distinct = column.unique()
-        self._objects = msgspec.json.decode(f"[{','.join(distinct)}]", type=list[dict[str, str]])
-        self._place = column.replace_strict(distinct, pl.int_range(len(distinct), eager=True))
+        self._place: pl.Series | None = None
+        if 2 * len(distinct) < len(column):
+            self._place = column.replace_strict(distinct, pl.int_range(len(distinct), eager=True))
+        else:  # to find the place of each takes longer than to read it
+            distinct = column
+        self._objects = msgspec.json.decode(f"[{','.join(distinct.to_list())}]", type=list[dict[str, str]])
 
     @property
     def keys(self) -> list[str]:
@@ -82,7 +86,8 @@ class Metadata:
 
     def values(self, key: str) -> pl.Series:
         """Return the value of `key` in each row, null where it has none."""
-        return pl.Series([each.get(key) for each in self._objects], dtype=pl.String).gather(self._place)
+        found = pl.Series([each.get(key) for each in self._objects], dtype=pl.String)
+        return found if self._place is None else found.gather(self._place)
 
 
 def _needs(each: SliceOptions) -> frozenset[str]:
@@ -116,5 +121,7 @@ def _derived(columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 def _names(matches: pl.DataFrame) -> pl.Series:
     """Return, for each row, the names of the columns that are true."""
-    names = [pl.when(name).then(pl.lit(name)) for name in matches.columns]
-    return matches.select(slices=pl.concat_list(names).list.drop_nulls()).to_series()
+    kinds = matches.unique()
+    found = [[name for name, is_in in row.items() if is_in] for row in kinds.iter_rows(named=True)]
+    named = kinds.with_columns(slices=pl.Series(found, dtype=pl.List(pl.String)))
+    return matches.join(named, on=matches.columns, how="left", nulls_equal=True, maintain_order="left")["slices"]

@@ -66,13 +66,13 @@ def near_duplicates(texts: pl.Series, similarity: float) -> Places:
     only to itself. The partition depends on the texts, not on their order.
     """
     plain = _plain(texts).to_frame("plain")
-    distinct = plain.unique().sort("plain").with_row_index("place")
-    starts, shingles = _shingles(distinct["plain"])
+    different = plain.unique().sort("plain").with_row_index("place")
+    starts, shingles = _shingles(different["plain"])
     pairs = _candidates(starts, shingles, similarity)
-    pairs = pairs[:, _alike(pairs, distinct["plain"], starts, shingles, similarity)]
-    joined = coo_array((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(len(distinct),) * 2)
+    pairs = pairs[:, _alike(pairs, different["plain"], starts, shingles, similarity)]
+    joined = coo_array((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(len(different),) * 2)
     _, cluster = connected_components(joined, directed=False)
-    place = plain.join(distinct, on="plain", how="left", maintain_order="left")["place"].to_numpy()
+    place = plain.join(different, on="plain", how="left", maintain_order="left")["place"].to_numpy()
     clusters: Places = cluster.astype(np.int64)[place]
     return clusters
 
@@ -93,13 +93,19 @@ def _shingles(texts: pl.Series, *, paired: bool = True) -> tuple[Places, Hashes]
 
     They are pairs of words or, not `paired`, the words.
     """
-    sizes = [np.zeros(1, np.int64)]
-    found = [np.zeros(0, np.uint64)]
-    parts = [texts[part] for part in _parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE)]
-    for part, owned in zip(parts, _side_by_side(partial(_owned_shingles, paired=paired), parts), strict=True):
-        sizes.append(np.bincount((owned >> HASH_BITS).astype(np.int64), minlength=len(part)))
-        found.append(owned & HASH_MASK)
-    return np.cumsum(np.concatenate(sizes)), np.concatenate(found)
+    sizes = np.zeros(len(texts) + 1, np.int64)
+    room = np.empty(int(texts.str.len_bytes().sum()) // 2 + len(texts), np.uint64)  # no text has more; most is not used
+    filled = 0
+    parts = list(_parts(texts.str.len_bytes().to_numpy(), BYTES_AT_ONCE))
+    for part, owned in zip(
+        parts, _side_by_side(lambda part: _owned_shingles(texts[part], paired=paired), parts), strict=True
+    ):
+        sizes[part.start + 1 : part.stop + 1] = np.bincount(
+            (owned >> HASH_BITS).astype(np.int64), minlength=part.stop - part.start
+        )
+        np.bitwise_and(owned, HASH_MASK, out=room[filled : filled + len(owned)])
+        filled += len(owned)
+    return np.cumsum(sizes), room[:filled]
 
 
 def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
@@ -112,7 +118,7 @@ def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
     words = _span_hashes(data, begins, ends)
     counts = np.bincount(owner, minlength=len(opens))
     if not paired:
-        return _distinct((owner.astype(np.uint64) << HASH_BITS) | (words & HASH_MASK))
+        return distinct((owner.astype(np.uint64) << HASH_BITS) | (words & HASH_MASK))
     together = np.flatnonzero(owner[1:] == owner[:-1])
     alone, wordless = np.flatnonzero(counts[owner] == 1), np.flatnonzero(counts == 0)
     hashes = [
@@ -121,7 +127,7 @@ def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
         _span_hashes(data, opens[wordless], (opens + sizes)[wordless]),
     ]
     owners = np.concatenate([owner[together], owner[alone], wordless]).astype(np.uint64)
-    return _distinct((owners << HASH_BITS) | (np.concatenate(hashes) & HASH_MASK))
+    return distinct((owners << HASH_BITS) | (np.concatenate(hashes) & HASH_MASK))
 
 
 def _words(data: NDArray[np.uint8]) -> tuple[Places, Places]:
@@ -148,7 +154,7 @@ def _span_hashes(data: NDArray[np.uint8], begins: Places, ends: Places) -> Hashe
     return hashes
 
 
-def _distinct(values: NDArray[T]) -> NDArray[T]:
+def distinct(values: NDArray[T]) -> NDArray[T]:
     """Return the different values, sorted: what `np.unique` does, whose hash table is far slower on millions."""
     values = np.sort(values)
     different: NDArray[T] = values[np.append(True, values[1:] != values[:-1])[: len(values)]]
@@ -181,7 +187,7 @@ def _candidates(starts: Places, shingles: Hashes, similarity: float) -> Places:
     small = shingles.astype(np.uint32)
     codes = np.zeros(0, np.int64)
     for found in _side_by_side(partial(_in_band, starts, small), flips):
-        codes = _distinct(np.concatenate([codes, found]))
+        codes = distinct(np.concatenate([codes, found]))
     return np.stack([codes // n, codes % n])
 
 
@@ -254,7 +260,7 @@ def _union_sizes(pairs: Places, starts: Places, shingles: Hashes) -> Places:
     sizes = np.diff(starts)[texts]
     places = np.repeat(starts[texts] - np.append(0, np.cumsum(sizes)[:-1]), sizes) + np.arange(sizes.sum())
     owner = np.repeat(np.tile(np.arange(pairs.shape[1], dtype=np.uint64), 2), sizes)
-    union = _distinct((owner << HASH_BITS) | shingles[places])
+    union = distinct((owner << HASH_BITS) | shingles[places])
     return np.bincount((union >> HASH_BITS).astype(np.int64), minlength=pairs.shape[1])
 
 

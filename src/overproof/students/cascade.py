@@ -21,7 +21,7 @@ class Cascade(Record):
 
     name: str = "cascade"
     """What reports call it."""
-    of: tuple[str, str] = ("linear-words+chars", "encoder")
+    of: tuple[str, str] = ("words+characters", "encoder")
     """Names of two other students of the ladder, the cheaper one first."""
 
     def __post_init__(self) -> None:

@@ -91,7 +91,7 @@ def find(home: Path, name: str) -> Path:
     """
     if not NAME.fullmatch(name) or not (home / name / RECORD).is_file():
         there = ", ".join(each.name for each in folders(home)) or "none"
-        raise UserError(f"no encoder is called {name!r} here; there are: {there}; run `overproof models add minilm`")
+        raise UserError(f"no encoder is called {name!r} here; there are: {there}; `overproof models add` installs one")
     return home / name
 
 
