@@ -21,8 +21,13 @@ def digest(*parts: bytes | str, size: int = 16) -> str:
 
 def digests(rows: Iterable[Iterable[str]], size: int = 16) -> list[str]:
     """Return `digest(*row)` for each of `rows`, in their order."""
-    hashed, framed = hashlib.blake2b, functools.lru_cache(64)(_framed)  # most parts of a row are those of its neighbour
+    hashed, framed = hashlib.blake2b, _framed
     return [hashed(b"".join([framed(part) for part in row]), digest_size=size).hexdigest() for row in rows]
+
+
+def _framed(part: str) -> bytes:
+    data = part.encode("utf-8", "surrogatepass")
+    return len(data).to_bytes(8, "little") + data
 
 
 def canonical(value: object) -> bytes:

@@ -71,8 +71,8 @@ def build(
     """
     rows = _in_scope(exchanges, task)
     with ThreadPoolExecutor(1) as beside:  # most of its work needs no interpreter
-        told = beside.submit(languages, rows["input"])
         rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
+        told = beside.submit(_spoken, rows.select("near_duplicate", "input"))
         joined = join(rows, options.unit)
         if group is not None:
             rows = rows.with_columns(groups.group_of(rows, group))
@@ -141,6 +141,13 @@ def _asked(requests: pl.DataFrame, how: str) -> pl.DataFrame:
     """Return input and id of requests that are all different."""
     ids = digests(zip(requests["messages"].to_list(), requests["parameters"].to_list(), strict=True))
     return pl.DataFrame({"input": extract_each(requests, how), "prompt_id": ids}, schema=ASKED)
+
+
+def _spoken(rows: pl.DataFrame) -> pl.Series:
+    """Return the language of each input: that of the first of its near duplicates."""
+    first = rows.group_by("near_duplicate", maintain_order=True).agg(pl.col("input").first())
+    found = first.select("near_duplicate", languages(first["input"]))
+    return rows.join(found, on="near_duplicate", how="left", maintain_order="left")["language"]
 
 
 def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:

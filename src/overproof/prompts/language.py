@@ -52,14 +52,12 @@ class Model:
 
 
 def languages(texts: pl.Series) -> pl.Series:
-    """Return the ISO 639-1 code of each text's language, "" when unsure; each distinct text is looked at once."""
-    distinct = texts.unique()
-    heads = distinct.str.slice(0, BYTES)
+    """Return the ISO 639-1 code of each text's language, "" when unsure."""
+    heads = texts.str.slice(0, BYTES)
     enough = heads.str.contains(rf"(?:\p{{L}}\P{{L}}*){{{LETTERS}}}").arg_true()
-    codes = np.full(len(distinct), "", "U2")
+    codes = np.full(len(texts), "", "U2")
     codes[enough.to_numpy()] = _told(_composed(heads.gather(enough)))
-    found = pl.DataFrame({"text": distinct, "language": pl.Series(codes.tolist(), dtype=pl.String)})
-    return texts.to_frame("text").join(found, on="text", how="left", maintain_order="left")["language"]
+    return pl.Series("language", codes.tolist(), dtype=pl.String)
 
 
 def _composed(texts: pl.Series) -> pl.Series:

@@ -16,7 +16,7 @@ from overproof.prompts.tell_apart import one_hot, tell_apart
 PERMUTATIONS = 1000
 AT_ONCE = 4_000_000
 """Cells of the permutation table held at once."""
-MOST = 100_000
+MOST = 50_000
 """Requests compared, about, at most: whole units, drawn by hash."""
 LEVEL = 0.95
 """Share of permutations that stay below `MatchRow.expected` along every dimension at once."""

@@ -88,7 +88,7 @@ def _side() -> pl.Expr:
 
 def _unit_splits(rows: pl.DataFrame, options: PromptsOptions) -> pl.DataFrame:
     """Return the one split that each unit has on each side it stands on: the remembered one, or a draw."""
-    units = rows.drop_nulls("side").group_by("unit", "side").agg(pl.col("rank").max()).sort("unit", "side")
+    units = rows.drop_nulls("side").group_by("unit", "side").agg(pl.col("rank").max())
     draw = pl.Series("draw", draws(f"{options.seed}/split", units["side"] + "/" + units["unit"]), dtype=pl.Float64)
     dealt = (
         pl.when(pl.col("side") == "training")

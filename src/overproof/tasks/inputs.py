@@ -124,7 +124,10 @@ def _in_template(how: str) -> Extractor:
 
 def _last_user(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
     del parameters
-    return next((each.content for each in reversed(messages) if each.role == "user"), None)
+    for each in reversed(messages):
+        if each.role == "user":
+            return each.content
+    return None
 
 
 def _all(messages: Sequence[Message], parameters: Mapping[str, Any]) -> str | None:
