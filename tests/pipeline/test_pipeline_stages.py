@@ -108,6 +108,7 @@ def changed_within(path: str) -> Any:  # noqa: ANN401 - any JSON value
         "prompts.unit": ["user"],
         "sampling.temperature": 0.7,
         "verifier.price": {"input": 1.0, "output": 2.0},
+        "task.schema": {"type": "object"},
         "task.where": "x = 1",
     }
     return with_value(TREE, path, words[path])
