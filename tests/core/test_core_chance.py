@@ -8,7 +8,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from overproof.core.chance import canonical, digest, draw, draws
+from overproof.core.chance import canonical, digest, digests, draw, draws
 
 json_values = st.recursive(
     st.none()
@@ -61,3 +61,13 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, object]) -> None:
 def test_whole_floats_are_integers_to_a_key() -> None:
     assert canonical({"temperature": 0.0}) == canonical({"temperature": 0})
     assert canonical({"temperature": 0.5}) != canonical({"temperature": 0})
+
+
+@given(st.text(max_size=8), st.lists(st.text(max_size=12), max_size=6))
+def test_many_draws_are_the_draws_of_each(seed: str, names: list[str]) -> None:
+    assert draws(seed, names) == [draw(seed, name) for name in names]
+
+
+@given(st.lists(st.lists(st.text(max_size=6), max_size=3), max_size=5))
+def test_many_digests_are_the_digests_of_each(rows: list[list[str]]) -> None:
+    assert digests(rows) == [digest(*row) for row in rows]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overproof.core.types import Match
+from overproof.prompts import match as matching
 from overproof.prompts.match import match
 from overproof.prompts.tell_apart import NOTHING, _auc, one_hot, tell_apart
 
@@ -142,3 +143,15 @@ def test_one_hot_columns_follow_the_values_in_order_and_leave_out_nulls() -> Non
     values = pl.DataFrame({"a": ["y", "x", None], "b": ["z", "z", "w"]})
 
     assert one_hot(values).toarray().tolist() == [[0, 1, 0, 1], [1, 0, 0, 1], [0, 0, 1, 0]]
+
+
+def test_of_very_many_requests_whole_units_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = traffic(7, 900, german=(0.1, 0.35))
+    monkeypatch.setattr(matching, "MOST", requests.height // 2)
+    drawn = matching._drawn(requests, "seed")
+    found = match(requests, None, "seed")
+
+    assert found.prompt_set_requests + found.live_requests == drawn.height
+    assert 0.4 < drawn.height / requests.height < 0.6
+    assert requests.filter(pl.col("unit").is_in(drawn["unit"].unique().implode())).height == drawn.height
+    assert "slice" in flagged(found)

@@ -92,3 +92,28 @@ def test_a_column_holds_what_each_request_would_give(
     column = extract_column(frame(exchanges, Exchange), how)
 
     assert column.to_list() == [extract(each.messages, each.parameters, how) for each in exchanges]
+
+
+SAID = st.text(max_size=12) | st.sampled_from(
+    ["", "  ", '","role":"user"}]', '{"content":"', "\\", "a\nb", "é", "…", "\x1c"]
+)
+TURNS = st.lists(
+    st.builds(
+        Message,
+        role=st.sampled_from(["system", "user", "assistant", "tool"]),
+        content=SAID,
+        extra=st.sampled_from([{}, {}, {"name": "x"}, {"content": [{"content": "a", "extra": {}, "role": "user"}]}]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(TURNS, min_size=1, max_size=6))
+def test_a_column_is_read_as_each_request_by_itself(requests: list[list[Message]]) -> None:
+    """However the last turn is found in the JSON of many."""
+    rows = [Exchange(id=str(i), source="", messages=tuple(turns)) for i, turns in enumerate(requests)]
+    found = extract_column(frame(rows, Exchange), "last_user")
+
+    assert found.to_list() == [extract(turns, {}, "last_user") for turns in requests]

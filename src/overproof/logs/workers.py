@@ -63,7 +63,7 @@ class _Process:
     def __init__(self, how: Finish) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this package
-            [sys.executable, "-m", worker.__name__],
+            [sys.executable, "-P", "-m", worker.__name__],  # -P: what lies in the current folder is none of its
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -64,7 +64,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="prompts",
-        version=2,
+        version=3,
         inputs=("logs",),
         reads=lambda c: [
             c.task,

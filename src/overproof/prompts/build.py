@@ -29,7 +29,6 @@ from overproof.tasks.options import TaskOptions
 UNREADABLE = "(not readable)"
 AT_ONCE = 50_000
 """Requests held as Python objects at once."""
-ASKED = {"input": pl.String, "prompt_id": pl.String}
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,10 @@ def build(
         UserError: `task.where`, `task.input` or a slice cannot be read, or no request carries `group`.
     """
     rows = _in_scope(exchanges, task)
-    with ThreadPoolExecutor(1) as beside:  # most of its work needs no interpreter
-        rows = rows.with_columns(near_duplicate=pl.Series(near_duplicates(rows["input"], options.similarity)))
+    with ThreadPoolExecutor(1) as beside:  # what it is handed needs the interpreter but now and then
+        near = beside.submit(near_duplicates, rows["input"], options.similarity)
+        rows = rows.with_columns(prompt_id=_prompt_ids(rows))
+        rows = rows.with_columns(near_duplicate=pl.Series(near.result()))
         told = beside.submit(_spoken, rows.select("near_duplicate", "input"))
         joined = join(rows, options.unit)
         if group is not None:
@@ -85,20 +86,20 @@ def build(
         rows = rows.with_columns(window=dealt.window, side=dealt.side, split=dealt.split)
         if group is not None:
             rows = rows.with_columns(groups.part_learning(rows, options))
-        rows = rows.with_columns(language=told.result())
-    decidable = slicing.split_by_need(slices).decidable
-    rows = _described(rows, teacher, decidable)
-    return PromptSet(
-        prompts=_prompts(rows),
-        requests=rows.select(list(schema(Request))),
-        summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group),
-        match=match(rows, _labels(rows, read), options.seed),
-        assignments=dealt.assignments,
-    )
+        decidable = slicing.split_by_need(slices).decidable
+        rows = _described(rows.with_columns(language=told.result()), teacher, decidable)
+        compared = beside.submit(match, rows, _labels(rows, read), options.seed)
+        return PromptSet(
+            prompts=_prompts(rows),
+            requests=rows.select(list(schema(Request))),
+            summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group),
+            match=compared.result(),
+            assignments=dealt.assignments,
+        )
 
 
 def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
-    """Return the exchanges of the task that have its input, with it and the id of their prompt."""
+    """Return the exchanges of the task that have its input, with it and the number of their prompt."""
     if exchanges.is_empty():
         raise NotEnoughData("the logs hold no call that could be read: look at the rows set aside and their reasons")
     mine = exchanges.filter(slicing.select(exchanges, parse(task.where))) if task.where else exchanges
@@ -129,18 +130,29 @@ def _known(column: pl.Series, most: int = 4) -> str:
 
 
 def _read(exchanges: pl.DataFrame, how: str) -> pl.DataFrame:
-    """Add the `input` of each request, and `prompt_id`: the digest of all that was asked, which is canonical JSON."""
-    keys = ["messages", "parameters"]
-    distinct = exchanges.select(keys).unique()
-    parts = [_asked(part, how) for part in distinct.iter_slices(AT_ONCE)]
-    distinct = distinct.with_columns(pl.concat(parts) if parts else pl.DataFrame(schema=ASKED))
-    return exchanges.join(distinct, on=keys, how="left", maintain_order="left")
+    """Add the `input` of each request, and `prompt`: the number of the first request that asked the same."""
+    asked = exchanges.select("messages", "parameters")
+    prompt = asked.with_row_index("row").select(prompt=pl.col("row").first().over(asked.columns))["prompt"]
+    inputs = _of_each(asked, prompt, lambda requests: extract_each(requests, how))
+    return exchanges.with_columns(prompt, inputs.alias("input"))
 
 
-def _asked(requests: pl.DataFrame, how: str) -> pl.DataFrame:
-    """Return input and id of requests that are all different."""
-    ids = digests(zip(requests["messages"].to_list(), requests["parameters"].to_list(), strict=True))
-    return pl.DataFrame({"input": extract_each(requests, how), "prompt_id": ids}, schema=ASKED)
+def _prompt_ids(rows: pl.DataFrame) -> pl.Series:
+    """Return the digest of all that was asked in each request, which is canonical JSON."""
+
+    def ids(requests: pl.DataFrame) -> pl.Series:
+        texts = zip(requests["messages"].to_list(), requests["parameters"].to_list(), strict=True)
+        return pl.Series(digests(texts), dtype=pl.String)
+
+    return _of_each(rows.select("messages", "parameters"), rows["prompt"], ids)
+
+
+def _of_each(asked: pl.DataFrame, prompt: pl.Series, work: Callable[[pl.DataFrame], pl.Series]) -> pl.Series:
+    """Return what `work` makes of each request; of those with one `prompt`, a number, it is handed the first."""
+    first = prompt.arg_unique()
+    parts = [work(asked[first.slice(start, AT_ONCE)]) for start in range(0, len(first), AT_ONCE)]
+    found = pl.Series(dtype=pl.String).extend_constant(None, int(prompt.to_numpy().max(initial=0)) + 1)
+    return found.scatter(prompt.gather(first), pl.concat(parts)).gather(prompt)
 
 
 def _spoken(rows: pl.DataFrame) -> pl.Series:

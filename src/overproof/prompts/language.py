@@ -130,10 +130,10 @@ def _counted(found: NDArray[np.int32], n: int) -> csr_array:
     found.sort(axis=1)
     new = np.ones(found.shape, bool)
     new[:, 1:] = found[:, 1:] != found[:, :-1]
-    places = np.arange(found.size)
+    places = np.arange(found.size, dtype=np.int32)
     seen = places - np.maximum.accumulate(np.where(new.ravel(), places, 0))
     gains = np.diff(np.log(np.arange(1, BYTES + 2))).astype(np.float32)
-    starts = np.arange(0, found.size + 1, BYTES)
+    starts = np.arange(0, found.size + 1, BYTES, dtype=np.int32)
     return csr_array((gains[seen], found.ravel(), starts), shape=(len(found), n))
 
 

@@ -57,7 +57,7 @@ def _drawn(requests: pl.DataFrame, seed: str) -> pl.DataFrame:
     """Return the requests of some units, where there are far more than it takes to compare."""
     if requests.height <= MOST:
         return requests
-    units = requests["unit"].unique().sort()
+    units = requests["unit"].unique()
     place = pl.DataFrame({"unit": units, "draw": draws(f"{seed}/compared", units)})
     chosen = place.filter(pl.col("draw") < MOST / requests.height)["unit"]
     return requests.filter(pl.col("unit").is_in(chosen.implode()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -77,17 +78,26 @@ class Metadata:
             self._place = column.replace_strict(distinct, pl.int_range(len(distinct), eager=True))
         else:  # to find the place of each takes longer than to read it
             distinct = column
-        self._objects = msgspec.json.decode(f"[{','.join(distinct.to_list())}]", type=list[dict[str, str]])
+        self._text = f"[{','.join(distinct.to_list())}]"
 
     @property
     def keys(self) -> list[str]:
         """Every key that occurs."""
-        return sorted(frozenset[str]().union(*self._objects))
+        return sorted(frozenset[str]().union(*msgspec.json.decode(self._text, type=list[dict[str, str]])))
 
     def values(self, key: str) -> pl.Series:
         """Return the value of `key` in each row, null where it has none."""
-        found = pl.Series([each.get(key) for each in self._objects], dtype=pl.String)
+        found = pl.Series(self._found(key), dtype=pl.String)
         return found if self._place is None else found.gather(self._place)
+
+    def _found(self, key: str) -> list[str | None]:
+        """Return the value of `key` in each object; the others are passed over, unless it can be no field's name."""
+        try:
+            kind: Any = msgspec.defstruct("Has", [("value", str | None, None)], rename={"value": key}, gc=False)
+        except ValueError:
+            return [each.get(key) for each in msgspec.json.decode(self._text, type=list[dict[str, str]])]
+        objects: list[Any] = msgspec.json.decode(self._text, type=list[kind])
+        return [each.value for each in objects]
 
 
 def _needs(each: SliceOptions) -> frozenset[str]:
@@ -104,7 +114,10 @@ def _matches(rows: pl.DataFrame, wheres: Mapping[str, Where]) -> pl.DataFrame:
     columns = _derived(rows.columns)
     if "metadata" in rows.columns:
         metadata = Metadata(rows["metadata"])
-        read = {key: pl.lit(metadata.values(key) if key in wanted else None) for key in metadata.keys}
+        asked = {key: metadata.values(key) for key in sorted(wanted - columns.keys())}
+        read = {key: pl.lit(values) for key, values in asked.items() if values.null_count() < len(values)}
+        if len(read) < len(asked):  # whoever asks for a name that no request has is told which there are
+            read = {key: pl.lit(None) for key in metadata.keys} | read
         columns = read | columns
     answers = [where.expression(columns) & pl.repeat(value=True, n=pl.len()) for where in wheres.values()]
     return rows.select(answer.alias(name) for answer, name in zip(answers, wheres, strict=True))
