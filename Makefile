@@ -34,6 +34,7 @@ bench: $(DEV)/installed
 # A million rows, twice: some minutes, most of them to invent the logs. ARGS="--rows 100000" for a look.
 bench-data: $(DEV)/installed
 	$(DEV)/bin/python benchmarks/bench_data.py
+	$(DEV)/bin/python benchmarks/bench_discover.py $(ARGS)
 	$(DEV)/bin/python benchmarks/bench_million.py $(ARGS)
 
 bench-redaction: $(DEV)/installed

@@ -1,7 +1,8 @@
-"""Measure `discover` on many rows: grouping, describing and the probe, without reading the logs.
+"""Measure `discover` on many rows without reading them, and on the help desk's history from reading to the probe.
 
-    python benchmarks/bench_discover.py [--rows 1000000] [--no-probe]
+    python benchmarks/bench_discover.py [--rows 1000000] [--no-probe] [--data DATA]
 
+DATA is the folder that holds helpdesk/ (default: ../shared/data); without it that part is left out.
 The rows are made up: a triage prompt in two versions, an extraction, a prompt with a template in the user's turn and
 77 labels, a prompt whose instructions hold a document, tool calls with varying tools, and free text, with a fifth of
 exact repeats. Prints seconds of the wall and of the processor for every step, and the confusion of tasks.
@@ -15,6 +16,7 @@ import random
 import resource
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
@@ -28,6 +30,7 @@ from overproof.discovery.grouping import group
 from overproof.discovery.measure import with_costs
 from overproof.discovery.requests import parts
 from overproof.filters.refusals import declines
+from overproof.pipeline.discover import discover
 from overproof.pipeline.labels import labels_in
 from overproof.prompts.units import near_duplicates
 from overproof.students.linear import Linear
@@ -112,12 +115,26 @@ def table(count: int) -> tuple[pl.DataFrame, pl.Series]:
     return exchanges, pl.Series("made", [name for name, _ in made])
 
 
+def helpdesk(data: Path, *, probe: bool) -> None:
+    """Print what is found in the help desk's history, and how long it takes."""
+    log = data / "helpdesk" / "history.jsonl.gz"
+    if not log.is_file():
+        return
+    wall, busy = perf_counter(), process_time()
+    found = discover(str(log), probe=probe)
+    print(f"{log.name}, {found.calls:,} calls: {perf_counter() - wall:.1f} s, processor {process_time() - busy:.1f} s")
+    for task in found.tasks:
+        print(f"  {task.name}: {task.kind}, {task.calls:,} calls, {len(task.labels)} labels")
+
+
 def main() -> None:
     """Print how long each step takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--probe", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     options = parser.parse_args()
+    helpdesk(options.data, probe=options.probe)
     exchanges, made = table(options.rows)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cluster = partial(near_duplicates, similarity=0.8)
@@ -128,9 +145,12 @@ def main() -> None:
     wall, busy = perf_counter() - wall, process_time() - busy
     print(f"discover, {options.rows:,} rows: {wall:.1f} s, processor {busy:.1f} s")
     print(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before:,.0f} MB beside the table's")
-    for task in found.record.tasks[:20]:
+    for task in found.record.tasks[:8]:
         print(f"  {task.says}")
-    print(pl.DataFrame({"made": made, "task": found.task}).group_by("made", "task").len().sort("made", "task"))
+    counts = pl.DataFrame({"made": made, "task": found.task}).group_by("made", "task").len()
+    print(counts.sort("len", "made", descending=[True, False]).head(10))
+    largest = counts.sort("len", descending=True).unique("task", keep="first")
+    print(f"calls in a task whose most are of another kind: {options.rows - largest['len'].sum():,}")
 
     start = perf_counter()
     split = with_costs(exchanges).hstack(parts(exchanges, "bench"))

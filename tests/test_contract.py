@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -39,9 +40,9 @@ def test_what_is_left_out_has_a_default() -> None:
             'slice = "gold customers"',
             "no slice is called 'gold customers'; there are: all, new, pro, repeat",
         ),
-        ("at_least = 0.80", "", "bars[0]: needs `at_least`, or `within`"),
+        ("at_least = 0.80", "", 'the 1st [[bars]] ("all"): needs `at_least`, or `within`'),
         ("at_least = 0.80", 'within = 0.02\nof = "teacher"', "needs a third opinion: set proof.reference = 'gold'"),
-        ('name = "pro"', 'name = "new"', "slices[0].name: 'new' is derived by itself"),
+        ('name = "pro"', 'name = "new"', "the 1st [[slices]] (\"new\"), name: 'new' is derived by itself"),
         ('[[students]]\nkind = "linear"\nname = "words"\n', "", "students: needs at least two"),
         ("[proof]", "[proof]\nn_max = 0", "proof.n_max: must be at least 1"),
         ("[proof]", "[prompts]\nevaluation_share = 0.7\n[proof]", "prompts.evaluation_share: is 0.7"),
@@ -49,7 +50,11 @@ def test_what_is_left_out_has_a_default() -> None:
         ("alpha = 0.10", "alpha = nan", "risk.alpha: must be a finite number"),
         ("[risk]", "[budget]\nusd = inf\n[risk]", "budget.usd: must be a finite number"),
         ("[risk]", "[budget]\nusd = -0.5\n[risk]", "budget.usd: must be at least 0"),
-        ("characters = [2, 4]", "c = [1.0, nan]", "students[1].c[1]: must be a finite number"),
+        (
+            "characters = [2, 4]",
+            "c = [1.0, nan]",
+            'the 2nd [[students]] ("words+characters"), c (value 2): must be a finite number',
+        ),
         ("input = 3.0", "input = inf", "teacher.price.input: must be a finite number"),
         ("output = 15.0", "output = -15.0", "teacher.price.output: must be at least 0"),
         ("[risk]", "[targets]\nlatency_p95_ms = 0\n[risk]", "targets.latency_p95_ms: must be more than 0"),
@@ -63,21 +68,29 @@ def test_what_is_left_out_has_a_default() -> None:
         ('model = "big"', 'model = "big"\nat_once = 0', "teacher.at_once: must be at least 1"),
         ('model = "big"', 'model = "big"\nattempts = 0', "teacher.attempts: must be at least 1"),
         ('model = "big"', 'model = "big"\ntimeout_s = 0.0', "teacher.timeout_s: must be more than 0"),
-        ("at_least = 0.80", 'within = 1.0\nof = "teacher"', "bars[0].within: must be less than 1"),
-        ("at_least = 0.80", 'within = -0.1\nof = "teacher"', "bars[0].within: must be at least 0"),
+        ("at_least = 0.80", 'within = 1.0\nof = "teacher"', 'the 1st [[bars]] ("all"), within: must be less than 1'),
+        ("at_least = 0.80", 'within = -0.1\nof = "teacher"', 'the 1st [[bars]] ("all"), within: must be at least 0'),
         ('name = "toy"', 'name = "../toy"', "task.name: is '../toy'; it names folders"),
         ('name = "toy"', 'name = ".toy"', "task.name: is '.toy'; it names folders"),
         ('name = "toy"', 'name = ""', "task.name: is ''; it names folders"),
         ('name = "toy"', 'name = "a/b"', "task.name: is 'a/b'; it names folders"),
-        ('name = "words+characters"', 'name = "words"', "students[1].name: two students are called 'words'"),
-        ('slice = "all"', 'metric = "acuracy"', "bars[0].metric: cannot be 'acuracy'; choose from 'accuracy'"),
+        (
+            'name = "words+characters"',
+            'name = "words"',
+            "the 2nd [[students]] (\"words\"), name: two students are called 'words'",
+        ),
+        (
+            'slice = "all"',
+            'metric = "acuracy"',
+            "the 1st [[bars]], metric: cannot be 'acuracy'; choose from 'accuracy'",
+        ),
         (
             "[risk]",
             '[prompts]\nunit = "user"\n[risk]',
             "prompts.unit: cannot be 'user'; choose from a list of 'near_duplicate', 'conversation', 'user' or 'auto'",
         ),
         ('name = "toy"\n', "", 'task: needs `name`: write `name = "..."` there'),
-        ('path = "logs/*.jsonl"', "", 'logs[0]: needs `path`: write `path = "..."` there'),
+        ('path = "logs/*.jsonl"', "", 'the 1st [[logs]]: needs `path`: write `path = "..."` there'),
         ("input = 3.0, ", "", "teacher.price: needs `input`: write `input = ...` there"),
     ],
 )
@@ -89,6 +102,30 @@ def test_a_fault_names_the_place_and_the_fix(change: str, to: str, says: str) ->
 
     assert says in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("slices[0].where", 'the 1st [[slices]] ("pro"), where'),
+        ("students[1]", 'the 2nd [[students]] ("words+characters")'),
+        ("filters[2]", 'the 3rd [[filters]] ("label_set")'),
+        ("baselines[0].k[1].j[0]", 'the 1st [[baselines]] ("majority"), k (value 2).j (value 1)'),
+        ("task.labels[3]", "task.labels (value 4)"),
+        ("risk.alpha", "risk.alpha"),
+        ("", ""),
+    ],
+)
+def test_places_are_counted_as_people_count(where: str, says: str) -> None:
+    assert parse(CONTRACT.encode()).place(where) == says
+
+
+@pytest.mark.parametrize(("n", "says"), [(2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (13, "13th"), (22, "22nd")])
+def test_a_table_far_down_is_named_by_its_number(n: int, says: str) -> None:
+    bars = "\n".join(['[[bars]]\nslice = "all"\nat_least = 0.8'] * (n - 2) + ['[[bars]]\nslice = "pro"\nat_last = 0.8'])
+
+    with pytest.raises(ContractError, match=re.escape(f'the {says} [[bars]] ("pro"): does not know')):
+        parse(f"{CONTRACT}\n{bars}\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -116,11 +153,32 @@ def test_a_task_may_be_called_what_a_folder_may(name: str) -> None:
     assert contract.task.name == name
 
 
-def test_gold_needs_a_place_to_come_from() -> None:
-    openai_only = CONTRACT.replace('path = "logs/*.jsonl"', 'path = "logs/*.jsonl"\nformat = "openai"')
+class Mute:
+    """A stranger's reader that says nothing of right answers."""
 
+
+class Knowing:
+    """One whose rows may bring them."""
+
+    holds_gold = True
+
+
+def against_gold(form: str) -> bytes:
+    logs = CONTRACT.replace('path = "logs/*.jsonl"', f'path = "logs/*.jsonl"\nformat = "{form}"')
+    return logs.replace('reference = "teacher"', 'reference = "gold"').encode()
+
+
+@pytest.mark.parametrize("form", ["litellm", "langfuse", f"{__name__}:Mute"])
+def test_gold_needs_a_place_to_come_from(form: str) -> None:
     with pytest.raises(ContractError, match=r"proof.reference: is 'gold', but there is no \[gold\] table"):
-        parse(openai_only.replace('reference = "teacher"', 'reference = "gold"').encode())
+        parse(against_gold(form))
+
+
+@pytest.mark.parametrize(
+    "form", ["auto", "jsonl", "csv", "pairs", "chat", "openai", "openai_batch", "tensorzero", f"{__name__}:Knowing"]
+)
+def test_gold_may_stand_in_the_rows_of_a_format_that_has_room_for_it(form: str) -> None:
+    assert parse(against_gold(form)).gold is None
 
 
 def test_the_schema_for_editors_knows_every_table() -> None:

@@ -13,6 +13,7 @@ def test_the_public_names_are_these() -> None:
         "forget",
         "init",
         "plan",
+        "prompt_sets",
         "run",
         "status",
         "write_report",
@@ -27,6 +28,9 @@ def test_every_public_name_is_there() -> None:
 def test_everything_the_command_line_does_is_one_call_away() -> None:
     from overproof.cli.app import main
 
-    assert set(main.commands) - {"demo", "schema", "models", "report"} <= set(overproof.__all__)
+    assert set(main.commands) - {"demo", "schema", "models", "prompts", "report"} <= set(overproof.__all__)
     assert callable(overproof.write_report)
     assert all(callable(getattr(overproof.encoders, name)) for name in ("add", "remove", "check"))
+    assert all(
+        callable(getattr(overproof.prompt_sets, name)) for name in ("versions", "diff", "sample", "show", "export")
+    )

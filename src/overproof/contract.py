@@ -12,10 +12,11 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from overproof.calibrate.options import CalibrateOptions
+from overproof.core import plugins
 from overproof.core.errors import ContractError
 from overproof.core.types import Record
 from overproof.evaluate.options import Bar, ProofOptions, RiskOptions, TargetOptions
-from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
+from overproof.logs.options import UNNAMED, GoldOptions, LogSource, PrivacyOptions
 from overproof.prompts.options import PromptsOptions, SliceOptions
 from overproof.release.options import ReleaseOptions
 from overproof.report.options import ReportOptions
@@ -34,6 +35,9 @@ TABLES = {
     "students": "needs at least two [[students]] tables: size is measured, not guessed",
 }
 """What cannot be left out, and what to write."""
+NAMING = ("name", "kind", "rule", "slice", "path")
+"""What tells one of several tables from the others; the first it has."""
+_STEPS = re.compile(r"(?s)([^.\[]*)(?:\[(\d+)\]\.?)?(.*)")
 LIMITS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 
@@ -70,17 +74,21 @@ class Contract(Record):
         """Names of the critical slices."""
         return tuple(each.name for each in self.slices if each.critical)
 
+    def place(self, where: str) -> str:
+        """Say where `where` (`slices[1].name`) is as people count: `the 2nd [[slices]] ("enterprise"), name`."""
+        return _place(where, msgspec.to_builtins(self))
+
 
 def parse(data: bytes) -> Contract:
     """Return the contract that `data` (TOML) holds."""
     try:
         contract = msgspec.toml.decode(data, type=Contract)
     except msgspec.ValidationError as wrong:
-        raise _explained(str(wrong)) from wrong
+        raise _explained(str(wrong), msgspec.toml.decode(data)) from wrong
     except ValueError as wrong:  # not TOML at all; msgspec hands on the parser's own message
         raise ContractError("the file", f"is not TOML: {wrong}") from wrong
     for where, fault in _faults(contract):
-        raise ContractError(where, fault)
+        raise ContractError(contract.place(where), fault)
     return contract
 
 
@@ -113,8 +121,11 @@ def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
 
 
 def _inline_gold(contract: Contract) -> bool:
-    """The plain pairs form may carry gold in its own rows."""
-    return any(source.format in ("pairs", "parquet", "auto") for source in contract.logs)
+    """Say whether rows of the logs may hold right answers: their readers know, and `auto` may find any of them."""
+    formats = {source.format for source in contract.logs}
+    return not formats.isdisjoint(UNNAMED) or any(
+        getattr(plugins.find("readers", name), "holds_gold", False) for name in formats
+    )
 
 
 def _not_finite(value: object, where: str) -> Iterator[str]:
@@ -189,11 +200,23 @@ def _bar_faults(contract: Contract, bar: Bar, where: str) -> Iterator[tuple[str,
         yield f"{where}.at_least", f"is {bar.at_least}, and must lie between 0 and 1"
 
 
-def _explained(message: str) -> ContractError:
+def _place(where: str, tables: dict[str, Any]) -> str:
+    table, number, rest = _STEPS.fullmatch(where).groups()  # type: ignore[union-attr]  # it takes any text
+    rest = re.sub(r"\[(\d+)\]", lambda found: f" (value {int(found[1]) + 1})", rest)
+    if number is None:
+        return f"{table}{rest}"
+    at, found = int(number), tables.get(table)
+    known = found[at] if isinstance(found, list | tuple) and isinstance(found[at], dict) else {}
+    called = next((f' ("{known[name]}")' for name in NAMING if isinstance(known.get(name), str)), "")
+    ending = "th" if 10 <= (at + 1) % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get((at + 1) % 10, "th")
+    return f"the {at + 1}{ending} [[{table}]]{called}{', ' if rest else ''}{rest}"
+
+
+def _explained(message: str, tables: dict[str, Any]) -> ContractError:
     """Turn msgspec's message into one that says what may or must stand at that place."""
     text, _, path = message.partition(" - at `")
     path = path.rstrip("`")
-    where = path.removeprefix("$").removeprefix(".") or "top level"
+    where = _place(path.removeprefix("$").removeprefix("."), tables) or "top level"
     if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", text):
         return ContractError(where, _unknown(unknown[1], _fields_at(path)))
     if missing := re.fullmatch(r"Object missing required field `(.+)`", text):

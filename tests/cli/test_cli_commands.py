@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +42,8 @@ def test_help_lists_the_commands_in_the_order_people_use_them(tmp_path: Path) ->
     ran = overproof("--help", cwd=tmp_path)
 
     commands = re.findall(r"^  (\w+)  ", ran.stdout.split("Commands:")[1], re.MULTILINE)
-    assert commands == ["demo", "discover", "init", "plan", "run", "report", "status", "schema", "forget", "models"]
+    used = ["demo", "discover", "init", "plan", "run", "report", "status", "prompts", "schema", "forget", "models"]
+    assert commands == used
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -115,6 +119,90 @@ def test_status_of_nothing_says_what_to_do(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "nothing has been run" in ran.stderr
     assert "`overproof run`" in ran.stderr
+
+
+# --- runs that do not end well ---------------------------------------------------------------------------------------
+
+
+def told_of(folder: Path) -> list[str]:
+    """Return what `status` says, times masked."""
+    ran = overproof("status", "--project", "toy", cwd=folder)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME", ran.stdout).splitlines()
+
+
+@pytest.fixture
+def ended(place: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A project whose run ended well, and the verdict it came to."""
+    shutil.copytree(place / "toy", tmp_path / "toy")
+    return tmp_path, told_of(tmp_path)[0]
+
+
+def test_status_tells_of_the_run_that_failed_and_of_the_one_that_stands(ended: tuple[Path, str]) -> None:
+    folder, verdict = ended
+    contract = folder / "toy" / "overproof.toml"
+    before = contract.read_text()
+    contract.write_text(before.replace('name = "toy"', 'name = "toy"\nwhere = "tier = \'gone\'"'))
+    failed = overproof("run", "--project", "toy", cwd=folder)
+    assert failed.returncode == 1
+    said = told_of(folder)
+    as_json = json.loads(overproof("status", "--project", "toy", "--json", cwd=folder).stdout)
+
+    assert (
+        said[0]
+        == f"The last run failed in the stage prompts, TIME: {failed.stderr.strip().removeprefix('overproof: ')}"
+    )
+    assert said[1:3] == ["The run before, which stands:", verdict]
+    assert said[-1].startswith("Changed since: prompts, teacher, ")
+    assert as_json["unfinished"]["state"] == "failed"
+
+    contract.write_text(before)
+    assert overproof("run", "--project", "toy", cwd=folder).returncode == 0
+    assert told_of(folder)[0] == verdict  # one that ends well takes it along, even with nothing to do
+
+
+@pytest.mark.parametrize(
+    ("signal_", "code", "sentence"),
+    [
+        (signal.SIGINT, 130, "The last run did not end: it was stopped by hand, in the stage teacher, TIME."),
+        (signal.SIGKILL, -9, "The last run failed in the stage teacher, TIME: it was killed, or the machine went down"),
+    ],
+)
+def test_status_tells_of_a_run_that_was_stopped(
+    signal_: signal.Signals, code: int, sentence: str, tmp_path: Path
+) -> None:
+    """A teacher that never answers keeps the run at work until somebody stops it."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        mute.settimeout(60)
+        reach = f'model = "big"\nbase_url = "http://127.0.0.1:{mute.getsockname()[1]}/v1"\nceiling = 0'
+        made = [row | {"model": "small" if i % 2 else "big"} for i, row in enumerate(toy_logs.rows(300))]
+        toy_logs.project(
+            tmp_path / "toy", made, toy_logs.CONTRACT.replace('model = "big"', reach) + "[budget]\nusd = 5\n"
+        )
+        command = (sys.executable, "-W", "error", "-m", "overproof", "run", "--project", "toy")
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as run:
+            asked, _ = mute.accept()
+            with asked:
+                during = told_of(tmp_path)
+                run.send_signal(signal_)
+                assert run.wait(30) == code
+
+    after = told_of(tmp_path)
+
+    assert during[0] == "A run is at work, in the stage teacher since TIME."
+    assert after[:2] == [sentence, "No run has ended well before."]
+    assert after[2].startswith("Still to be made by `overproof run`: teacher, filters, ")
+
+
+def test_status_tells_of_a_run_that_failed_before_the_first_stage(tmp_path: Path) -> None:
+    toy_logs.project(tmp_path / "toy", toy_logs.rows(50))
+    contract = tmp_path / "toy" / "overproof.toml"
+    contract.write_text(contract.read_text().replace('kind = "linear"', 'kind = "liner"', 1))
+    assert overproof("run", "--project", "toy", cwd=tmp_path).returncode == 1
+
+    assert told_of(tmp_path)[0].startswith(
+        "The last run failed before the first stage, TIME: no student is called 'liner'"
+    )
 
 
 def test_init_writes_a_contract_that_runs_as_soon_as_the_terms_are_read(tmp_path: Path) -> None:

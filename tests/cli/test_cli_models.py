@@ -114,7 +114,8 @@ def test_what_is_not_there_is_told_in_one_sentence(home: Path) -> None:
         ran = models(command, "minilm", home=home)
         assert (ran.returncode, ran.stdout) == (1, "")
         assert ran.stderr == (
-            "overproof: no encoder is called 'minilm' here; there are: tiny; `overproof models add` installs one\n"
+            "overproof: no encoder is called 'minilm' here; there are: tiny; `overproof models add` installs one "
+            f"(looked in {home}; set OVERPROOF_MODELS if they are elsewhere)\n"
         )
 
 

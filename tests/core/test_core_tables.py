@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,11 @@ def test_lists_of_text_are_lists_and_nested_values_are_json() -> None:
 
     assert str(schema["slices"]) == "List(String)"
     assert str(schema["metadata"]) == "String"
+
+
+@given(st.lists(st.none() | st.sampled_from("abc"), max_size=30))
+def test_equal_values_get_one_number_in_the_order_they_are_first_seen(values: list[str | None]) -> None:
+    number, first = tables.numbered(pl.Series("v", values, dtype=pl.String))
+    seen = list(dict.fromkeys(values))
+    assert [seen[i] for i in number] == values
+    assert [values[i] for i in first] == seen

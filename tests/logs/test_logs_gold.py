@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from log_formats import WRITERS, Call
 from overproof.core import tables
 from overproof.core.errors import UserError
 from overproof.core.types import Exchange, Message
+from overproof.logs import detect
 from overproof.logs.gold import join, read_gold
 from overproof.logs.gold import table as right
-from overproof.logs.options import GoldOptions
+from overproof.logs.options import GoldOptions, LogSource, PrivacyOptions
+from overproof.logs.read import read
 
 OPTIONS = GoldOptions(path="gold.jsonl", on="ticket", field="category")
 
@@ -95,3 +99,21 @@ def test_gold_that_stands_in_the_row_stays() -> None:
     assert join(exchanges({"ticket": "t1"}, gold="mine"), right({"t1": "other"}), "ticket")["gold"].to_list() == [
         "mine"
     ]
+
+
+ASKED = Call("be brief", "what?", "this", datetime(2026, 11, 24, tzinfo=UTC), (1, 1), "stop")
+BESIDE = {"TensorZero": ("DemonstrationFeedback.jsonl", {"id": "d", "inference_id": "i0", "value": "right"})}
+"""Where right answers stand in a file of their own."""
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_reader_says_whether_its_rows_may_hold_right_answers(name: str, tmp_path: Path) -> None:
+    form, written = WRITERS[name]
+    for path, rows in written([ASKED]).items():
+        (tmp_path / path).write_text("".join(json.dumps(row | {"gold": "right"}) + "\n" for row in rows))
+    for path, row in [BESIDE[name]] if name in BESIDE else []:
+        (tmp_path / path).write_text(json.dumps(row) + "\n")
+
+    found = read([LogSource(path="*")], tmp_path, PrivacyOptions(redact=False)).exchanges
+
+    assert (found["gold"].to_list() == ["right"]) is getattr(detect.readers()[form], "holds_gold", False)

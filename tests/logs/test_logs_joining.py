@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from overproof.logs.options import LogSource, PrivacyOptions
 from overproof.logs.read import Logged, read
 
@@ -111,3 +113,31 @@ def test_calls_from_a_gateways_cache_are_counted(tmp_path: Path) -> None:
     (file,) = logged(tmp_path, "*").summary.files
 
     assert (file.kept, file.cached, file.failed) == (2, 1, 0)
+
+
+def test_an_inference_is_from_tensorzeros_cache_when_all_its_model_calls_are(tmp_path: Path) -> None:
+    inference = {"function_name": "f", "variant_name": "v", "input": '{"messages": []}', "output": "b", "tags": {}}
+    call = {"model_name": "big", "input_messages": [{"role": "user", "content": "a"}], "output": "b"}
+    write(tmp_path / "ChatInference.jsonl", *({**inference, "id": each} for each in ("copied", "asked", "half")))
+    hits = [("copied", True), ("asked", False), ("half", True), ("half", False)]
+    write(
+        tmp_path / "ModelInference.jsonl",
+        *({**call, "id": f"m{i}", "inference_id": of, "cached": hit} for i, (of, hit) in enumerate(hits)),
+    )
+
+    found = logged(tmp_path, "*")
+
+    cached = found.exchanges.filter(pl.col("metadata").str.contains("cache_hit"))["id"].to_list()
+    assert cached == ["copied"]
+    assert sum(file.cached for file in found.summary.files) == 1
+
+
+def test_a_cache_hit_that_litellm_told_langfuse_of_is_counted(tmp_path: Path) -> None:
+    row = {"traceId": "t", "type": "GENERATION", "input": [{"role": "user", "content": "a"}], "output": "b"}
+    said = [{"cache_hit": True}, {"cache_hit": "True"}, {"cache_hit": False}, {}]
+    write(tmp_path / "l.jsonl", *({**row, "id": f"o{i}", "metadata": each} for i, each in enumerate(said)))
+
+    source = LogSource(path="*", format="langfuse")
+    (file,) = read([source], tmp_path, PrivacyOptions(redact=False)).summary.files
+
+    assert (file.kept, file.cached) == (4, 2)

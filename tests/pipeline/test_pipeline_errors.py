@@ -71,7 +71,7 @@ CASES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     "an empty slice": (
         CONTRACT.replace("tier = 'pro'", "tier = 'gold'"),
         same,
-        "slices[0]: none of 600 requests matches \"tier = 'gold'\"; tier is one of 'free', 'pro'",
+        "the 1st [[slices]] (\"pro\"): none of 600 requests matches \"tier = 'gold'\"; tier is one of 'free', 'pro'",
     ),
     "a slice over nothing known": (
         CONTRACT.replace("tier = 'pro'", "teir = 'pro'"),
@@ -120,7 +120,7 @@ CASES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     "an option no rule has": (
         CONTRACT + '\n[[filters]]\nrule = "max_length"\nlimit = 3\n',
         same,
-        "filters[0]",
+        'the 1st [[filters]] ("max_length")',
     ),
 }
 

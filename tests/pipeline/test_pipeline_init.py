@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,3 +197,32 @@ def test_a_price_is_needed_where_nobody_knows_one(tmp_path: Path) -> None:
     assert [need for need in unknown.needs if "`price`" in need]
     assert not [need for need in listed.needs if "`price`" in need]
     assert "read once" in unknown.needs[-1]
+
+
+ENGLISH = "I have been waiting for the refund of my last invoice since Monday, please have a look at {}"
+GERMAN = "Ich warte seit Montag auf die Erstattung meiner letzten Rechnung, bitte sehen Sie nach bei {}"
+
+
+@pytest.mark.parametrize(("german", "named"), [(0.2, ["en", "de"]), (0.02, []), (0.0, [])])
+def test_languages_with_enough_traffic_are_named_if_there_are_two(
+    tmp_path: Path, german: float, named: list[str]
+) -> None:
+    texts = [(GERMAN if i < german * 400 else ENGLISH).format(f"shop{i}") for i in range(400)]
+    made = [row | {"input": text} for row, text in zip(toy_logs.rows(400), texts, strict=True)]
+
+    written = Path(start(tmp_path, made).path).read_text("utf-8")
+
+    assert re.findall(r'^# where = "language = \'(\w\w)\'"$', written, re.MULTILINE) == named
+    assert all(f'# name = "language {each}"' in written for each in named)
+
+
+def test_metadata_that_conditions_cannot_speak_of_names_no_slice(tmp_path: Path) -> None:
+    hidden = {"topic": ("a", "b"), "language": ("x", "y"), "new": ("1", "2"), "tier": ("free", "pro")}
+    made = [
+        row | {"metadata": {key: values[i % 2] for key, values in hidden.items()}}
+        for i, row in enumerate(toy_logs.rows(400))
+    ]
+
+    written = Path(start(tmp_path, made).path).read_text("utf-8")
+
+    assert re.findall(r'^# where = "(\w+) =', written, re.MULTILINE) == ["tier", "tier"]

@@ -105,6 +105,7 @@ def changed_within(path: str) -> Any:  # noqa: ANN401 - any JSON value
         "gold.missing": "random_sample",
         "proof.n_max": 3,
         "proof.reference": "gold",
+        "prompts.semantic": 0.9,
         "prompts.unit": ["user"],
         "sampling.temperature": 0.7,
         "verifier.price": {"input": 1.0, "output": 2.0},
@@ -133,6 +134,12 @@ def test_another_encoder_under_the_same_name_makes_what_stands_on_it_anew() -> N
     stale = [name for name in NAMES if found[name] != BASE[name]]
 
     assert stale == ["baselines", "students", "calibrate", "evaluate", "release", "report"]
+
+
+def test_another_encoder_that_inputs_are_compared_by_makes_all_but_the_logs_anew() -> None:
+    found = keys(msgspec.convert(TREE, Contract), "files", "", "another embedder")
+
+    assert [name for name in NAMES if found[name] == BASE[name]] == ["logs"]
 
 
 def test_a_stage_is_made_from_earlier_ones_only() -> None:

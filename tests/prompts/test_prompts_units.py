@@ -179,3 +179,26 @@ def test_real_questions_are_not_chained_into_giants(banking: pl.DataFrame) -> No
 
     assert sizes.max() <= 20  # 13; at 0.6 it is 64, at 0.5 it is 649
     assert mixed.filter(pl.col("intent") > 1)["len"].sum() / len(banking) <= 0.02  # 187 of 13,083
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "cafe\u0301 o\u00f9 l\u2019e\u0301te\u0301",
+        "CAF\u00c9 \u2013 o\u00f9 l'\u00e9t\u00e9",
+        "caf\u00e9\u00a0o\u00f9\u2026l\u00b7\u00e9t\u00e9",
+    ],
+)
+def test_how_a_western_text_is_written_does_not_tell_it_apart(other: str) -> None:
+    found = near_duplicates(
+        pl.Series(["caf\u00e9 o\u00f9 l'\u00e9t\u00e9", other, "caf\u00e9 sans l'\u00e9t\u00e9"]), 1.0
+    )
+    assert found[0] == found[1] != found[2]
+
+
+def test_texts_of_very_different_size_are_held_together_where_they_are_alike() -> None:
+    long = " ".join(f"w{i}" for i in range(300_000))
+    found = near_duplicates(pl.Series(["a b c d", long, "x", f"{long} end", "a b c d!"]), 0.7)
+    assert found[1] == found[3]
+    assert found[0] == found[4]
+    assert len(np.unique(found)) == 3

@@ -78,7 +78,15 @@ def test_of_those_that_cost_about_the_same_the_smallest_ships() -> None:
     decision = settle((), (large, small, tiny), PERMIT)
 
     assert decision.winner == "small"
-    assert "the smallest of those that cost least, of 3 proven" in decision.reason
+    assert "the smallest of the 2 that cost least, of 3 proven" in decision.reason
+
+
+def test_costs_that_differ_by_what_a_clock_may_do_give_one_sentence() -> None:
+    large = candidate("large", 1.0, size_bytes=2)
+
+    reasons = [settle((), (large, candidate("small", cost, size_bytes=1)), PERMIT).reason for cost in (0.999, 1.001)]
+
+    assert len({reason.partition(";")[0] for reason in reasons}) == 1
 
 
 def test_a_proven_baseline_goes_before_every_student() -> None:

@@ -52,6 +52,19 @@ def test_every_request_has_one_row_in_the_order_given() -> None:
     assert tuple(rows[0]) == COLUMNS
 
 
+def test_an_answer_from_a_gateways_cache_cost_nothing_unless_the_log_says_so() -> None:
+    hit = {"metadata": {"cache_hit": "true"}, "answer": "billing", "input_tokens": 10**6, "output_tokens": 0}
+    rows = laid_out(
+        [
+            request(1, **hit, cost_usd=None),
+            request(2, **hit, cost_usd=0.25),
+            request(3, **(hit | {"metadata": {}}), cost_usd=None),
+        ]
+    )
+
+    assert [row["teacher_cost"] for row in rows] == [0.0, 0.25, 1.0]
+
+
 def test_the_teachers_own_logged_answer_goes_before_one_bought_later() -> None:
     (row,) = laid_out(
         [request(1, answer="Category: billing", latency_ms=12.0)], [asked("p1", "login", latency_ms=99.0)]

@@ -74,6 +74,22 @@ def test_logged_answers_are_samples_in_the_order_of_time() -> None:
     assert rows == [("a", 0, "early", "log", 0.0), ("a", 1, "late", "log", 0.0), ("b", 0, "only", "log", 0.0)]
 
 
+def test_a_copy_from_a_gateways_cache_is_no_sample_of_its_own() -> None:
+    hit = {"metadata": {"app": "shop", "cache_hit": "true"}}
+    logged = table(
+        request("a", hour=0, answer="copied before", **hit),
+        request("a", hour=1, answer="given"),
+        request("a", hour=2, answer="copied", **hit),
+        request("a", hour=3, answer="given again", metadata={"cache_hit": "false"}),
+        request("b", hour=1, answer="all there is", **hit),
+        request("b", hour=2, answer="once more", **hit),
+    )
+
+    reused = answers.reuse(logged).sort("prompt_id", "sample").select("prompt_id", "sample", "text").rows()
+
+    assert reused == [("a", 0, "given"), ("a", 1, "given again"), ("b", 0, "all there is")]
+
+
 def test_only_the_named_teachers_answers_are_reused() -> None:
     logged = table(request("a", by_teacher=False), request("b", answer=None), request("c"))
 

@@ -12,6 +12,7 @@ from overproof.cli.discover import discover
 from overproof.cli.forget import forget
 from overproof.cli.models import models
 from overproof.cli.options import PATH, json_option, project_option
+from overproof.cli.prompts import prompts
 
 EXIT_CODES = "Exit codes: 0 done, whatever the verdict; 1 something to mend; 2 wrong usage; 130 stopped."
 
@@ -148,6 +149,9 @@ def status(project: Path, *, as_json: bool) -> None:
     from overproof.pipeline.status import status as look
 
     show_status(look(project), as_json=as_json)
+
+
+main.add_command(prompts)
 
 
 @main.command()

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 if TYPE_CHECKING:
+    from overproof.pipeline.attempt import Unfinished
     from overproof.pipeline.init import Started
     from overproof.pipeline.plan import Plan
     from overproof.pipeline.run import Outcome
@@ -101,13 +102,32 @@ def show_status(status: Status, *, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(status))
         return
-    click.echo(status.decision.reason)
-    if status.release:
+    if status.unfinished:
+        click.echo(_unfinished(status.unfinished))
+        click.echo("The run before, which stands:" if status.decision else "No run has ended well before.")
+    if status.decision:
+        click.echo(status.decision.reason)
+    if status.decision and status.release:
         click.echo(f"Release: {status.release}, id {status.decision.release_id}")
-    if status.stale:
+    if not status.stale:
+        click.echo("Nothing has changed since.")
+    elif status.decision:
         click.echo(f"Changed since: {', '.join(status.stale)} would be made again by `overproof run`.")
     else:
-        click.echo("Nothing has changed since.")
+        click.echo(f"Still to be made by `overproof run`: {', '.join(status.stale)}; what is made is kept.")
+
+
+def _unfinished(last: Unfinished) -> str:
+    """Say what became of a run that has not ended well."""
+    at, where = (
+        f"{last.at:%Y-%m-%d %H:%M} UTC",
+        f"in the stage {last.stage}" if last.stage else "before the first stage",
+    )
+    if last.state == "at work":
+        return f"A run is at work, {where} since {at}."
+    if last.state == "stopped":
+        return f"The last run did not end: {last.why}, {where}, {at}."
+    return f"The last run failed {where}, {at}: {last.why}"
 
 
 def show_init(started: Started, *, as_json: bool) -> None:

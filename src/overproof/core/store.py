@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -66,9 +66,12 @@ class Store:
             return None
 
     @contextlib.contextmanager
-    def making(self, stage: str, key: str, version: int, inputs: Mapping[str, str]) -> Iterator[Making]:
+    def making(
+        self, stage: str, key: str, version: int, inputs: Mapping[str, str], spared: Collection[str] = ()
+    ) -> Iterator[Making]:
         """Hand out an empty folder to fill; on success it becomes the artefact, on failure it is gone.
 
+        Of the older artefacts of the stage the newest few stay, and those whose keys are `spared`.
         Drafts that killed runs left are removed first: a run holds the project's lock, so no one is at work on them.
         """
         for stale in (self.root / stage).glob(".*/"):
@@ -100,11 +103,12 @@ class Store:
             draft.rename(final)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        self._forget_old(stage, key)
+        self._forget_old(stage, {key, *spared})
 
-    def _forget_old(self, stage: str, current: str) -> None:
-        """Keep the newest few artefacts of a stage."""
-        made = [path for path in (self.root / stage).iterdir() if (path / MANIFEST).is_file() and path.name != current]
+    def _forget_old(self, stage: str, spared: Collection[str]) -> None:
+        """Keep the newest few artefacts of a stage beside those that must stay."""
+        made = [path for path in (self.root / stage).iterdir() if (path / MANIFEST).is_file()]
+        made = [path for path in made if path.name not in spared]
         for path in sorted(made, key=lambda each: (each / MANIFEST).stat().st_mtime)[:-KEPT]:
             shutil.rmtree(path)
 

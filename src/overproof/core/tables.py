@@ -13,7 +13,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from overproof.core.chance import canonical
 from overproof.core.types import Record
@@ -51,6 +53,14 @@ def records(table: pl.DataFrame, kind: type[R]) -> Iterator[R]:
             if name in row:
                 row[name] = msgspec.json.decode(row[name])
         yield msgspec.convert(row, kind)
+
+
+def numbered(values: pl.Series | pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number equal values (or rows) from 0 in the order in which they are first seen; also return where that is."""
+    keys = values.alias("value").to_frame() if isinstance(values, pl.Series) else values
+    first = keys.with_row_index("_row").select(pl.col("_row").first().over(keys.columns))["_row"].to_numpy()
+    new = first == np.arange(len(first))
+    return (np.cumsum(new) - 1)[first], np.flatnonzero(new)
 
 
 @cache

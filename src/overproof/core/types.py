@@ -37,6 +37,10 @@ class Record(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, forbid_unknown
     """Immutable, keyword-only, and strict about fields it does not know."""
 
 
+FROM_CACHE = {"cache_hit": "true"}
+"""Metadata of a call that a gateway answered from its cache: traffic, but no second opinion of the model's, no cost."""
+
+
 # --- what was asked and answered -------------------------------------------------------------------------------------
 
 
@@ -126,6 +130,8 @@ class Request(Record):
     """Characters of the input."""
     language: str = ""
     """ISO 639-1 code found in the input, "" when unsure."""
+    topic: str | None = None
+    """Name of what the input is about, "" when unclear; None where no slice speaks of topics."""
     slices: tuple[str, ...] = ()
     """Names of the slices it belongs to; always holds "all" and one of "new" and "repeat"."""
     metadata: dict[str, str] = {}
@@ -297,12 +303,16 @@ class MatchRow(Record):
     total_variation: float
     """Half the summed difference of shares, in [0, 1]."""
     expected: float
-    """What two samples of one traffic may show: 95 % of permutations of whole units stay below in all dimensions."""
+    """What two samples of one traffic may show: 95 % of deals of their units keep this and `explained` everywhere."""
     prompt_set: dict[str, float]
     live: dict[str, float]
     """Shares by value in each; empty for `joint`."""
+    explained: dict[str, float] = {}
+    """By how much the two shares of each value may differ by chance, all values and distances at once."""
+    moved: tuple[str, ...] = ()
+    """Values whose shares differ by more than that, the furthest beyond it first."""
     flagged: bool
-    """More than chance explains."""
+    """More than chance explains: the distance, or one of the values."""
 
 
 class Match(Record):
@@ -547,6 +557,41 @@ class SliceThreshold(Record):
     p_value: float
     more_units: int | None = None
     more_days: float | None = None
+
+
+class SuggestedSlice(Record):
+    """A part of the traffic in which a candidate errs more often than elsewhere, found on `calibrate`."""
+
+    name: str
+    where: str
+    """The condition, in the slice language; what it holds of the logs is quoted."""
+    requests: int
+    units: int
+    error: Estimate
+    """Of the candidate alone, one drawn request for each unit."""
+    rest: Estimate
+    """The same of all other units."""
+    excess: float
+    """Share of all units that are in error here and would not be at the rest's rate: what it is ranked by."""
+    p_value: float
+    """Adjusted: chance that any value looked at stands out as much where nothing is unusual, at most."""
+    toml: str
+    """What to paste into the contract."""
+
+
+class Suggestions(Record):
+    """What looking for slices found."""
+
+    candidate: str
+    """The student that was likeliest to pass."""
+    reference: Reference
+    looked_at: int
+    """Values with enough units, each looked at by itself."""
+    units: int
+    level: float
+    """Chance, at most, that anything is suggested where nothing is unusual."""
+    slices: tuple[SuggestedSlice, ...] = ()
+    """What matters most first."""
 
 
 class Confidence(Record):

@@ -12,6 +12,7 @@ from overproof.discovery.kinds import Nature
 from overproof.discovery.records import LEVEL, Faults, Rate, rate
 from overproof.models.prices import BYTES_PER_TOKEN, price
 from overproof.proof.ceiling import upper_bound
+from overproof.tasks.cached import from_cache
 from overproof.tasks.evidence import CUT
 
 JUDGED = 5_000
@@ -20,8 +21,6 @@ PAIRS = 2_000
 """Prompts asked twice that are compared, at most."""
 OUTPUT_WEIGHT = 4
 """What an output token costs in input tokens, where no price is known."""
-CACHED = '"cache_hit":"true"'
-"""How metadata says that a gateway answered from its cache: no second answer, and no cost."""
 WHOLE = ~pl.col("finish_reason").is_in(CUT).fill_null(value=False)
 
 Cluster = Callable[[pl.Series], NDArray[np.int64]]
@@ -36,7 +35,7 @@ def with_costs(exchanges: pl.DataFrame) -> pl.DataFrame:
     rows = exchanges.with_columns(
         tokens_in=pl.coalesce("input_tokens", said["messages"].ceil().cast(pl.Int64)).fill_null(0),
         tokens_out=pl.coalesce("output_tokens", said["answer"].ceil().cast(pl.Int64)).fill_null(0),
-        cached=pl.col("metadata").str.contains(CACHED, literal=True),
+        cached=from_cache(),
     )
     names = rows.select("model", "answered_by").unique(maintain_order=True)
     prices = [price(model) or price(answered) for model, answered in names.iter_rows()]

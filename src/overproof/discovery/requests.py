@@ -11,8 +11,8 @@ import polars as pl
 from overproof.core.chance import canonical, digest, draws
 from overproof.tasks.inputs import INSTRUCTIONS
 
-AT_ONCE = 50_000
-"""Requests decoded together."""
+AT_ONCE = 2_500
+"""Requests decoded together: of many more, Python's collector of garbage goes through all again and again."""
 _TOOLS = ("tools", "functions")
 _FORMATS = ("response_format", "text", "guided_json", "json_schema", "output_schema")
 _PARTICULAR = ("user", "seed", "stream", "stream_options", "metadata", "store", "prompt_cache_key", "safety_identifier")
@@ -32,9 +32,8 @@ def parts(exchanges: pl.DataFrame, seed: str) -> pl.DataFrame:
     `settings` (a digest of other parameters), `request` (hash of all that was asked) and `place`, the row's draw in
     [0, 1).
     """
-    spoken = pl.concat(
-        [_spoken(batch["messages"]) for batch in exchanges.select("messages").iter_slices(AT_ONCE)] or [_none()]
-    )
+    batches = exchanges.select("messages").iter_slices(AT_ONCE)
+    spoken = pl.concat([_none(), *(_spoken(batch["messages"]) for batch in batches)])
     return spoken.hstack(_settings(exchanges["parameters"])).with_columns(
         request=exchanges.select(pl.struct("messages", "parameters").hash()).to_series(),
         place=pl.Series(draws(seed, exchanges["id"]), dtype=pl.Float64),
@@ -46,14 +45,9 @@ def _none() -> pl.DataFrame:
 
 
 def _spoken(messages: pl.Series) -> pl.DataFrame:
-    decoded = msgspec.json.decode(f"[{','.join(messages.to_list())}]", type=list[list[_Turn]])
-    rows = [_of(turns) for turns in decoded]
-    columns = {
-        "system": [row[0] for row in rows],
-        "asked": [row[1] for row in rows],
-        "turns": [row[2] for row in rows],
-    }
-    return pl.DataFrame(columns, schema=_none().schema)
+    decoded = msgspec.json.decode(f"[{messages.str.join(',').item()}]", type=list[list[_Turn]])
+    columns = zip(*map(_of, decoded), strict=True)
+    return pl.DataFrame(dict(zip(_none().columns, columns, strict=True)), schema=_none().schema)
 
 
 def _of(turns: Sequence[_Turn]) -> tuple[str, str, int]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import polars as pl
 
+from overproof.core.quoting import sql_name, sql_text
+
 LOOKED_AT = 5_000
 """Calls whose metadata is read to find keys of few values."""
 FEW = 50
@@ -16,8 +18,7 @@ FEW = 50
 MOST_VALUES = 4
 """Values of one task that a condition lists."""
 _VALUED = re.compile(r"([^=]+) = '(?:[^']|'')+'")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HIDDEN = frozenset({"length", "language", "repeat", "new", "model", "label", "predicted_label"})
+_HIDDEN = frozenset({"length", "language", "topic", "repeat", "new", "model", "label", "predicted_label"})
 """Names that mean something else in a condition."""
 
 
@@ -73,8 +74,8 @@ def _own(key: str, rows: pl.DataFrame, tasks: int) -> dict[int, str]:
 
 def condition(key: str, values: Sequence[str]) -> str:
     """Return `key = 'value'`, or `key IN (...)`, all of it quoted; `values` are as JSON writes them."""
-    name = key if _NAME.fullmatch(key) else '"' + key.replace('"', '""') + '"'
-    texts = ["'" + msgspec.json.decode(f'"{value}"', type=str).replace("'", "''") + "'" for value in values]
+    name = sql_name(key)
+    texts = [sql_text(msgspec.json.decode(f'"{value}"', type=str)) for value in values]
     return f"{name} = {texts[0]}" if len(texts) == 1 else f"{name} IN ({', '.join(texts)})"
 
 

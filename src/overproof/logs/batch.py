@@ -21,6 +21,7 @@ class BatchReader(Record):
     """Output, error and input files of a batch; which is which is told by their rows."""
 
     name: str = "openai_batch"
+    holds_gold: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "output and error files: `custom_id`, `response.{status_code, body}`, `error`; input file: `custom_id`, "
         "`url`, `body` (the request)"

@@ -18,6 +18,7 @@ class ChatReader(Record):
 
     name: str = "chat"
     general: ClassVar[bool] = True
+    holds_gold: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "`messages[].{role, content, tool_calls, tool_call_id, name}`, the last of them the answer; `tools`, "
         "`parallel_tool_calls` and other parameters; the names below"

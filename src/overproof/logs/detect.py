@@ -16,10 +16,6 @@ LEAD = 0.1
 """By how much the surest must be ahead of the next."""
 
 
-CONTAINERS = frozenset({"jsonl", "json", "csv", "parquet"})
-"""Names people give as a format that say what kind of file it is, which its first bytes tell anyway."""
-
-
 @dataclass(frozen=True)
 class Detected:
     """Which reader a file is for, how sure that is, in [0, 1], and what was seen."""
@@ -31,7 +27,7 @@ class Detected:
 
 def readers() -> dict[str, Reader]:
     """Return one of every installed reader, by name."""
-    return {name: plugins.find("readers", name)() for name in sorted(plugins.names("readers"))}
+    return {name: point.load()() for name, point in sorted(plugins.names("readers").items())}
 
 
 def detect(head: Sequence[bytes], path: PurePath, known: Mapping[str, Reader], kind: str = "JSON Lines") -> Detected:

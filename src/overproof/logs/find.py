@@ -11,7 +11,7 @@ from overproof.core.protocols import Joining, Reader
 from overproof.logs import chunks, containers, detect, files
 from overproof.logs.containers import Kind
 from overproof.logs.files import LogFile
-from overproof.logs.options import LogSource
+from overproof.logs.options import UNNAMED, LogSource
 
 EMPTY = "empty"
 """Format of a file in which there is nothing."""
@@ -71,7 +71,7 @@ def find(sources: Sequence[LogSource], root: Path) -> list[Found]:
 
 def _recognised(path: LogFile, name: str, form: str, known: Mapping[str, Reader]) -> Found:
     seen = containers.look(path)
-    if form != "auto" and form not in detect.CONTAINERS:
+    if form not in UNNAMED:
         reader = known[form] if form in known else plugins.find("readers", form)()
         completes = _completes(reader, seen.head, name)
         return Found(path, name, form, 1.0, reader, seen.kind, f"{seen.kind}; {form}, as the contract says", completes)

@@ -25,9 +25,10 @@ def settle(marks: pl.DataFrame) -> Settled:
     A row that is the same in all fields as an earlier one repeats it. In a store in which an id names one call, the
     last of several counts, for such stores export a call again when it changes.
     """
-    rows = marks.with_row_index("place")
     ids = np.sort(marks["_id"].to_numpy())  # far faster than to look for every one of them
-    shared = rows.filter(pl.col("_id").is_in(pl.Series(np.unique(ids[1:][ids[1:] == ids[:-1]])).implode()))
+    taken = pl.Series(np.unique(ids[1:][ids[1:] == ids[:-1]]))
+    rows = (marks if len(taken) else marks.clear()).with_row_index("place")
+    shared = rows.filter(pl.col("_id").is_in(taken.implode()))
     if shared.is_empty():
         return Settled(shared.select("place", of="place"), shared["place"])
     another = pl.col("place") != pl.col("of")
@@ -42,6 +43,8 @@ def settle(marks: pl.DataFrame) -> Settled:
 def names(sources: Sequence[str], marks: pl.DataFrame) -> list[str]:
     """Name rows after the places they stand in; `marks` are those of all rows, whose ids are taken."""
     found = pl.Series(sources, dtype=pl.String)
+    if found.is_empty():
+        return []
     while (taken := found.hash(0).is_in(marks["_id"].implode())).any():  # some log's own ids look like places
         found = found.zip_with(~taken, found + "'")
     return found.to_list()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-from overproof.core.types import Exchange, Record, SetAside
+from overproof.core.types import FROM_CACHE, Exchange, Record, SetAside
 from overproof.logs import answers, jsonl, openai, rows, turns
 from overproof.logs.rows import BadRow, Row
 
@@ -180,5 +180,5 @@ def _metadata(row: Row, about: Row) -> dict[str, str]:
     if isinstance(tags, list) and tags:
         found["request_tags"] = ",".join(rows.text(tag) or "" for tag in tags)
     if (rows.text(row.get("cache_hit")) or "").lower() == "true":
-        found["cache_hit"] = "true"
+        found |= FROM_CACHE
     return found

@@ -38,6 +38,7 @@ class OpenAIReader(Record):
 
     name: str = "openai"
     general: ClassVar[bool] = True
+    holds_gold: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "`request` (or `request_body`, `body`), or `messages` and parameters in the row itself; `response` (or "
         "`response_body`): a chat completion, an older completion, a response of the Responses API, chunks of a "

@@ -6,6 +6,10 @@ from typing import Literal
 
 from overproof.core.types import Record
 
+UNNAMED = frozenset({"auto", "jsonl", "json", "csv", "parquet"})
+"""Formats that leave it to the rows which reader they are for: people also name the kind of file, which its first bytes
+tell anyway."""
+
 
 class LogSource(Record):
     """One `[[logs]]` table: files of one kind."""

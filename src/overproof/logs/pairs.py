@@ -20,6 +20,7 @@ class PairsReader(Record):
 
     name: str = "pairs"
     general: ClassVar[bool] = True
+    holds_gold: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "`input` or `prompt` (a text, or messages), `output` or `completion`, `system`, `parameters`, and the "
         "names below"

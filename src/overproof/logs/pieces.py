@@ -16,12 +16,11 @@ from overproof.core import tables
 from overproof.core.types import Exchange, Record, SetAside
 from overproof.logs.gold import join
 from overproof.logs.redact import redact_set_aside, redact_table
+from overproof.tasks.cached import from_cache
 
 MARKS = pl.Schema({"_id": pl.UInt64, "_row": pl.UInt64, "_store": pl.String})
 """Beside each exchange: a hash of its id and one of all its fields, as the log had them; where an id names one call,
 the format that says so."""
-CACHED = '"cache_hit":"true"'
-"""How metadata says that a gateway answered from its cache."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def tally(file: str, exchanges: pl.DataFrame, set_aside: int = 0) -> Tally:
         kept=exchanges.height,
         set_aside=set_aside,
         failed=exchanges.height - exchanges["error"].null_count(),
-        cached=int(exchanges["metadata"].str.contains(CACHED, literal=True).sum()),
+        cached=int(exchanges.select(from_cache()).to_series().sum()),
         gold=exchanges.height - exchanges["gold"].null_count(),
     )
 

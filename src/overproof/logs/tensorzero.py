@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from overproof.core.protocols import Part, Parts
-from overproof.core.types import Exchange, Message, Record, SetAside
+from overproof.core.types import FROM_CACHE, Exchange, Message, Record, SetAside
 from overproof.logs import answers, jsonl, rows, turns
 from overproof.logs.rows import BadRow, Row
 
@@ -19,18 +19,20 @@ class TensorZeroReader(Record):
 
     name: str = "tensorzero"
     one_per_id: ClassVar[bool] = True
+    holds_gold: ClassVar[bool] = True
     fields: ClassVar[str] = (
         "`ChatInference`, `JsonInference`: `id`, `function_name`, `variant_name`, `episode_id`, `input`, "
         "`output`, `output_schema`, `inference_params`, `tool_params`, `dynamic_tools`, `processing_time_ms`, "
         "`timestamp`, `tags`; `ModelInference`: `inference_id`, `system`, `input_messages`, `output`, "
-        "`model_name`, `input_tokens`, `output_tokens`, `cost`, `finish_reason`, `response_time_ms`; feedback: "
-        "`target_id`, `metric_name`, `value`; `DemonstrationFeedback`: `inference_id`, `value`"
+        "`model_name`, `input_tokens`, `output_tokens`, `cost`, `finish_reason`, `response_time_ms`, `cached`; "
+        "feedback: `target_id`, `metric_name`, `value`; `DemonstrationFeedback`: `inference_id`, `value`"
     )
     traps: ClassVar[str] = (
         "columns are JSON texts; an inference's `input` holds variables of a template, the prompt as it was sent "
         "stands in `ModelInference` alone and is taken where exactly one belongs to the inference; without it the "
         "model is the variant's name; `target_id` may be an episode: then every inference in it gets the score; a "
-        "demonstration is a right answer (`gold`), other feedback becomes metadata `score.NAME`"
+        "demonstration is a right answer (`gold`), other feedback becomes metadata `score.NAME`; an inference "
+        'all of whose model calls were `cached` has metadata `cache_hit = "true"`'
     )
 
     def sniff(self, head: Sequence[bytes], path: Path) -> float:  # noqa: ARG002 - the seam's signature
@@ -88,7 +90,7 @@ def exchange(row: Row, source: str, parts: Parts | None = None) -> Exchange:
         finish_reason=rows.text(single.get("finish_reason")),
         user=rows.first("user", tags),
         conversation=rows.first("conversation", tags) or episode,
-        metadata=tags | _named(row, ("function_name", "variant_name")) | scores,
+        metadata=tags | _named(row, ("function_name", "variant_name")) | scores | _cached(calls),
         gold=gold,
         input_tokens=_sum(calls, "input_tokens"),
         output_tokens=_sum(calls, "output_tokens"),
@@ -154,7 +156,7 @@ def _model_call(row: Row, source: str) -> Exchange:
         answer=_said(row.get("output")),
         finish_reason=rows.text(row.get("finish_reason")),
         conversation=rows.text(row.get("inference_id")) or None,
-        metadata=_named(row, ("model_provider_name",)),
+        metadata=_named(row, ("model_provider_name",)) | _cached([row]),
         input_tokens=rows.count(row.get("input_tokens")),
         output_tokens=rows.count(row.get("output_tokens")),
         cost_usd=rows.number(row.get("cost")),
@@ -216,6 +218,11 @@ def _legacy(value: object) -> object:
 
 def _named(row: Row, names: Sequence[str]) -> dict[str, str]:
     return {name: text for name in names if (text := rows.text(row.get(name)))}
+
+
+def _cached(calls: Sequence[Row]) -> dict[str, str]:
+    """Return what marks an answer of the gateway's cache: that of an inference all of whose calls were."""
+    return FROM_CACHE if calls and all(rows.text(call.get("cached")) == "true" for call in calls) else {}
 
 
 def _sum(calls: Sequence[Row], name: str) -> int | None:

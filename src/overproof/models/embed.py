@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from overproof.core import scripts
 from overproof.core.errors import MissingExtra, UserError
 
 Rows = NDArray[np.float32] | csr_array
@@ -30,14 +31,10 @@ PIECE = 4
 LONGEST = 40
 """Characters of a word that are looked at; what is longer is a blob, not a word."""
 
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2600-\u27bf\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U0001f300-\U0001faff\U00020000-\U0003ffff"
-)
-"""Scripts written without spaces, and emoji."""
-_SPELLED = "\\w\u0900-\u0dff"  # \w leaves out the vowel signs of the Indic scripts
+_UNSPACED = scripts.UNSPACED + scripts.EMOJI
+_SPELLED = f"\\w{scripts.INDIC}"
 _RUNS = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[{_SPELLED}])+").findall
-_MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670]+")
+_MARKS = re.compile(f"[{scripts.MARKS}]+")
 _NUMBER = re.compile(r"\d+")
 _unspaced = re.compile(f"[{_UNSPACED}]").match
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
 
+from overproof.contract import Contract
 from overproof.core.splits import Train, Tune
-from overproof.core.store import Making, write_json
+from overproof.core.store import Making, write, write_json
 from overproof.core.tables import schema
 from overproof.core.types import Exchange, LogSummary, Match, PromptSummary
 from overproof.models.prices import BYTES_PER_TOKEN
-from overproof.pipeline import kept, memory
+from overproof.models.topic_file import FILE as TOPICS
+from overproof.pipeline import encoders, kept, memory, topics, versions
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -24,6 +28,10 @@ from overproof.proof.power import suggest_n_max
 
 NEEDED = [name for name in schema(Exchange) if name not in ("source", "status", "error")]
 """Columns of the logs that a prompt set is built from."""
+SENDERS = "senders.parquet"
+"""Who sent which request: a set that outlives the records it was made from can still forget somebody."""
+RECIPE = "recipe.json"
+"""The parts of the contract that say what a request of this set is."""
 TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on an estimate, one token for 3.5 bytes"
 
 
@@ -40,7 +48,9 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
         contract.slices,
         group=contract.proof.group,
         remembered=memory.assignments(project),
+        topics=topics.fixed(project),
         read=task_of(contract).read,
+        embed=encoders.embed(contract),
     )
     asked, estimated = with_tokens(built.requests, built.prompts)
     refuse_pointless(contract, asked)
@@ -48,14 +58,47 @@ def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     n_max = contract.proof.n_max or _n_max(project, asked)
     summary = msgspec.structs.replace(built.summary, n_max=n_max, notes=notes)
     tables = {"prompts": built.prompts, "requests": asked, "assignments": built.assignments}
+    tables |= {Path(SENDERS).stem: _senders(exchanges, asked)}
     with ThreadPoolExecutor(2) as pool:
         written = [pool.submit(_write, table, making.folder / f"{name}.parquet") for name, table in tables.items()]
     for each in written:
         each.result()
     write_json(making.folder / "summary.json", summary)
     write_json(making.folder / "match.json", built.match)
-    fixed = memory.digest(project)
+    write_json(making.folder / RECIPE, recipe_of(contract))
+    if built.topics is not None:
+        write(making.folder / TOPICS, built.topics.file())
+    fixed, meant = memory.digest(project), built.topics.id if built.topics is not None else ""
     making.summary = {"prompts": summary.prompts, "units": summary.units, "n_max": summary.n_max, "memory": fixed}
+    making.summary |= {"topics": meant}
+    versions.note(project, project.keys["prompts"], datetime.now(UTC), summary)
+
+
+def recipe_of(contract: Contract) -> dict[str, Any]:
+    """Return the parts of the contract that say what a request is: two sets made by others are not alike."""
+    task = contract.task
+    return {
+        "task": {name: getattr(task, name) for name in ("input", "where", "system", "kind", "labels")},
+        "slices": {each.name: each.where for each in contract.slices},
+        "teacher": {"names": sorted(contract.teacher.names)},
+        "prompts": {
+            "unit": contract.prompts.unit,
+            "similarity": contract.prompts.similarity,
+            "semantic": _meaning(contract),
+        },
+        "proof": {"group": contract.proof.group},
+        "privacy": contract.privacy,
+    }
+
+
+def _meaning(contract: Contract) -> tuple[float, str] | None:
+    """Return from which cosine, of which vectors, inputs are near duplicates; None where words alone decide."""
+    options = contract.prompts
+    return None if options.semantic is None else (options.semantic, encoders.embedder_digest(contract))
+
+
+def _senders(exchanges: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
+    return exchanges.select("id", "user").drop_nulls("user").join(requests.select("id"), on="id", how="semi")
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

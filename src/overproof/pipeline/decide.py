@@ -12,13 +12,14 @@ from overproof.baselines.gate import GateVerdict, gate
 from overproof.core.store import Making, write_json
 from overproof.core.types import Candidate, Decision
 from overproof.evaluate.evaluate import routed_by
-from overproof.pipeline import answers, entering, judge
+from overproof.pipeline import answers, entering, judge, suggesting, topics
 from overproof.pipeline import candidates as contending
 from overproof.pipeline.evidence import evidence_of
 from overproof.pipeline.plugged import kinds_of, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import stopped_at_gate
+from overproof.pipeline.versions import number_of
 from overproof.release.folder import load, write_release
 from overproof.release.ledger import Permit, Result
 from overproof.release.settle import settle
@@ -44,11 +45,14 @@ def make_baselines(project: Project, making: Making, listen: Listener) -> None:
 
 
 def make_calibrate(project: Project, making: Making, listen: Listener) -> None:
-    """Find each student's threshold, and the order in which the students are to be tested."""
+    """Find each student's threshold, the order in which they are to be tested, and slices worth naming."""
     listen.step("calibrate", "thresholds")
-    entrants = contending.entrants(project, "students")
-    contenders = judge.calibrated(project, project.folder("students"), entrants, "students")
+    folder = project.folder("students")
+    contenders = judge.calibrated(project, folder, contending.entrants(project, "students"), "students")
     judge.write_calibrated(making, contenders)
+    listen.step("calibrate", "slices")
+    found = suggesting.suggestions(project, folder, [each.entrant for each in contenders])
+    write_json(making.folder / suggesting.FILE, found)
     making.summary = {"order": [each.entrant.name for each in contenders]}
 
 
@@ -107,6 +111,8 @@ def _write_release(project: Project, settled: Decision) -> Decision:
             save=student.save,
             redact=project.contract.privacy.redact,
             names=_names(project),
+            topics=topics.of_prompts(project),
+            prompt_set=number_of(project, project.keys["prompts"]),
         )
     where = folder.relative_to(project.root).as_posix()
     return msgspec.structs.replace(settled, release=where, release_id=identity)

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 import msgspec
 import polars as pl
 
-from overproof.discovery.scope import condition
+from overproof.core.quoting import equals, toml_text
 from overproof.pipeline.scope import Scope
-from overproof.prompts.slices import Metadata
+from overproof.prompts.language import languages
+from overproof.prompts.slices import HIDDEN, Metadata
+from overproof.tasks.inputs import extract_column
 
 SLICE_VALUES = 8
 """Metadata with more different values than this suggests no slices."""
 SLICE_SHARE = 0.05
 """Of the traffic a suggested slice has, at least."""
+LISTENED = 20_000
+"""Calls whose language is told, at most."""
 BAR = 0.90
 BELOW_CEILING = 0.03
 """How far below the ceiling on agreement a suggested bar stays."""
@@ -33,25 +37,37 @@ class Slice:
     calls: int
 
 
-def suggested_slices(exchanges: pl.DataFrame) -> list[Slice]:
-    """Return the values of metadata that split the traffic into a few large parts."""
+def suggested_slices(exchanges: pl.DataFrame, how: str) -> list[Slice]:
+    """Return the values of metadata, and the languages, that split the traffic into a few large parts.
+
+    `how` says what of a request is its input.
+    """
     metadata = Metadata(exchanges["metadata"])
     found: list[Slice] = []
     for key in metadata.keys:
-        counts = metadata.values(key).alias("value").drop_nulls().value_counts(name="n")
-        counts = counts.sort("n", "value", descending=[True, False])
-        if not 2 <= counts.height <= SLICE_VALUES:
-            continue
-        for value, n in counts.iter_rows():
-            if n >= SLICE_SHARE * exchanges.height:
-                written = msgspec.json.encode(value).decode()[1:-1]
-                found.append(Slice(value, condition(key, [written]), n))
+        values = metadata.values(key).alias(key).drop_nulls()
+        if key not in HIDDEN and 2 <= values.n_unique() <= SLICE_VALUES:
+            found += _large(values, exchanges.height)
+    every = math.ceil(exchanges.height / LISTENED)
+    heard = exchanges.gather_every(every)
+    spoken = _large(_spoken(heard, how), heard.height)
+    if len(spoken) >= 2:
+        found += [Slice(f"language {each.name}", each.where, each.calls * every) for each in spoken]
     return found
 
 
-def toml_text(value: str) -> str:
-    """Quote a mined value for TOML: JSON's escapes are TOML's."""
-    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+def _large(values: pl.Series, of: int) -> list[Slice]:
+    """Return the values that are a large part of `of` calls, the largest first."""
+    counts = values.alias("value").value_counts(name="n").filter(pl.col("n") >= SLICE_SHARE * of)
+    counts = counts.sort("n", "value", descending=[True, False])
+    conditions = [(value, equals(values.name, value), n) for value, n in counts.iter_rows()]
+    return [Slice(value, where, n) for value, where, n in conditions if where is not None]
+
+
+def _spoken(exchanges: pl.DataFrame, how: str) -> pl.Series:
+    """Return the language of each input, of those where it can be told."""
+    told = languages(extract_column(exchanges, how).drop_nulls())
+    return told.filter(told != "")
 
 
 def toml(value: object) -> str:

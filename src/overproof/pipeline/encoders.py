@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from overproof.contract import Contract
 from overproof.core.chance import digest
@@ -13,7 +15,11 @@ from overproof.core.types import Record
 from overproof.models.encoders import store
 from overproof.models.encoders.store import Damage, EncoderInfo
 
-VARIABLE = "OVERPROOF_MODELS"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+VARIABLE = store.VARIABLE
 
 
 class Checked(Record):
@@ -52,6 +58,24 @@ def fingerprint(contract: Contract) -> str:
     """Return the digest of every encoder the contract names: another one under the same name is another student."""
     named = {table.get("model") for table in contract.students} | {each.get("embedder") for each in contract.baselines}
     return digest(*(f"{name} {digest_of(name)}" for name in sorted(each for each in named if isinstance(each, str))))
+
+
+def embedder_digest(contract: Contract) -> str:
+    """Return the digest of the encoder that `prompts.semantic` compares inputs by; empty where it is not set."""
+    return digest_of(contract.prompts.embedder) if contract.prompts.semantic is not None else ""
+
+
+def embed(contract: Contract) -> Callable[[Sequence[str]], NDArray[np.float16]] | None:
+    """Return what turns inputs into vectors for `prompts.semantic`; None where it is not set.
+
+    Raises:
+        UserError: the encoder is not installed.
+    """
+    if contract.prompts.semantic is None:
+        return None
+    from overproof.models.encoders import bag
+
+    return partial(bag.embed, store.find(home(), contract.prompts.embedder))
 
 
 def missing(name: str) -> str:

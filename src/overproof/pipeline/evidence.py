@@ -14,7 +14,7 @@ from overproof.pipeline.project import Project
 from overproof.prompts.slices import with_labels
 from overproof.tasks.evidence import evidence
 
-SPOKEN_OF = ("metadata", "length", "language", "repeat", "model")
+SPOKEN_OF = ("metadata", "length", "language", "topic", "repeat", "model")
 """Columns of a request that slices over labels may speak of besides."""
 
 

@@ -19,10 +19,12 @@ from overproof.core.errors import UserError
 from overproof.core.store import MANIFEST, file_digest, write, write_json
 from overproof.core.types import Manifest, Record
 from overproof.models import journal
-from overproof.pipeline import kept, memory, tombstones
+from overproof.pipeline import kept, memory, tombstones, topics, versions
+from overproof.pipeline.data import SENDERS
 from overproof.pipeline.project import Project
-from overproof.pipeline.run import only_one
+from overproof.pipeline.run import Outcome, only_one
 from overproof.pipeline.stages import NAMES
+from overproof.pipeline.suggesting import FILE as SUGGESTED
 from overproof.pipeline.tombstones import Tombstone
 
 STAGES_FIRST = tuple(name for name in NAMES if name not in ("prompts", "logs"))
@@ -61,6 +63,8 @@ class _Theirs:
     users: tuple[str, ...]
     calls: frozenset[str]
     prompts: frozenset[str]
+    texts: frozenset[str]
+    """Of these prompts."""
     of_others: frozenset[str]
     """Texts that somebody else had sent: nothing else may be shown."""
 
@@ -85,6 +89,10 @@ def _forget(project: Project, user: str) -> Forgotten:
     stone = _entombed(project, user, theirs)
     rows: Counter[str] = Counter()
     answers, unknown = _answers(project, theirs)
+    for folder in topics.forget(project, theirs.texts, theirs.of_others):
+        _resealed(folder)
+    if theirs.calls:
+        _suggestions(project)
     shown = _stories(project, theirs)
     for name in stone.students:
         shutil.rmtree(project.store.root / "fitted" / name, ignore_errors=True)
@@ -95,7 +103,8 @@ def _forget(project: Project, user: str) -> Forgotten:
     for stage in _others(project):
         _tables_in(project.store.root / stage, stage, theirs, rows)
     _tables(project, "logs", theirs, rows)
-    releases = tuple(_releases(project))
+    _tables(project, "prompts", theirs, rows, senders=True)  # last: a set may have outlived its records
+    releases = {name: made_from.get("filters", "") for name, made_from in versions.lineages(project)}
     return Forgotten(
         calls=calls,
         prompts=len(theirs.prompts),
@@ -104,9 +113,11 @@ def _forget(project: Project, user: str) -> Forgotten:
         unknown_answers=unknown,
         shown=shown,
         students=stone.students,
-        releases=tuple(name for name, _ in releases if name in stone.releases),
+        releases=tuple(name for name in releases if name in stone.releases),
         unsure_releases=tuple(
-            name for name, filters in releases if name not in stone.releases and not _there(project, "filters", filters)
+            name
+            for name, filters in releases.items()
+            if name not in stone.releases and not _there(project, "filters", filters)
         ),
     )
 
@@ -128,23 +139,32 @@ def _theirs(project: Project, user: str) -> tuple[_Theirs, int]:
         mine = set(table.filter(pl.col("user").is_in(names))["id"])
         counts.append(len(mine))
         calls |= mine
-        for folder in _folders(project, "prompts"):
-            if _manifest(folder).inputs.get("logs") == logs.name:
-                requests = pl.read_parquet(folder / "requests.parquet", columns=["id", "prompt_id"])
-                own = pl.col("id").is_in(list(mine))
-                asked |= set(requests.filter(own)["prompt_id"])
-                others |= set(requests.filter(~own)["prompt_id"])
-                sent |= dict(pl.read_parquet(folder / "prompts.parquet", columns=["id", "input"]).iter_rows())
+    for folder in _folders(project, "prompts"):
+        mine = set(_senders(project, folder).filter(pl.col("user").is_in(names))["id"])
+        calls |= mine
+        requests = pl.read_parquet(folder / "requests.parquet", columns=["id", "prompt_id"])
+        own = pl.col("id").is_in(list(mine))
+        asked |= set(requests.filter(own)["prompt_id"])
+        others |= set(requests.filter(~own)["prompt_id"])
+        sent |= dict(pl.read_parquet(folder / "prompts.parquet", columns=["id", "input"]).iter_rows())
     only = frozenset(asked - others)
+    texts = frozenset(text for name, text in sent.items() if name in only)
     of_others = frozenset(text for name, text in sent.items() if name not in only)
-    return _Theirs(names, frozenset(calls), only, of_others), counts[-1]
+    return _Theirs(names, frozenset(calls), only, texts, of_others), counts[-1]
+
+
+def _senders(project: Project, prompts: Path) -> pl.DataFrame:
+    """Return `id` and `user` of the requests of a prompt set."""
+    if (prompts / SENDERS).is_file():
+        return pl.read_parquet(prompts / SENDERS)
+    return kept.exchanges(project.store.folder("logs", _manifest(prompts).inputs["logs"]), ["id", "user"])
 
 
 def _drop_orphans(project: Project) -> None:
     """Remove older artefacts of which nobody can tell any more whose rows they hold."""
     for stage in ("prompts", *STAGES_FIRST):
         for folder in _folders(project, stage):
-            source = NEEDS.get(stage)
+            source = None if (folder / SENDERS).is_file() else NEEDS.get(stage)
             if source and not _there(project, source, _manifest(folder).inputs.get(source, "")):
                 shutil.rmtree(folder)
 
@@ -155,7 +175,7 @@ def _entombed(project: Project, user: str, theirs: _Theirs) -> Tombstone:
     before = [stone for stone in tombstones.load(project.forgotten) if stone.names == marks]
     taught = {folder.name for folder in _folders(project, "filters") if _taught(folder, theirs)}
     students = {name for name, filters in _fitted(project) if filters in taught}
-    releases = {name for name, filters in _releases(project) if filters in taught}
+    releases = {name for name, made_from in versions.lineages(project) if made_from.get("filters") in taught}
     stone = Tombstone(
         names=marks,
         at=datetime.now(UTC),
@@ -181,30 +201,21 @@ def _fitted(project: Project) -> Iterator[tuple[str, str]]:
         )
 
 
-def _releases(project: Project) -> Iterator[tuple[str, str]]:
-    """Yield each release, and the key of the examples it learned from; a damaged one has none."""
-    for path in sorted(project.releases.glob("*/release.json")):
-        try:
-            lineage = msgspec.json.decode(path.read_bytes())["lineage"]
-            yield path.parent.relative_to(project.root).as_posix(), str(lineage.get("filters", ""))
-        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError):
-            yield path.parent.relative_to(project.root).as_posix(), ""
-
-
 # --- removing ---------------------------------------------------------------------------------------------------------
 
 
-def _tables(project: Project, stage: str, theirs: _Theirs, rows: Counter[str]) -> None:
-    """Take their rows out of every table of a stage's artefacts."""
+def _tables(project: Project, stage: str, theirs: _Theirs, rows: Counter[str], *, senders: bool = False) -> None:
+    """Take their rows out of every table of a stage's artefacts but who sent what; with `senders` out of that alone."""
     for folder in _folders(project, stage):
-        if _tables_in(folder, stage, theirs, rows):
+        if _tables_in(folder, stage, theirs, rows, senders=senders):
             _resealed(folder)
 
 
-def _tables_in(folder: Path, what: str, theirs: _Theirs, rows: Counter[str]) -> bool:
+def _tables_in(folder: Path, what: str, theirs: _Theirs, rows: Counter[str], *, senders: bool = False) -> bool:
     """Take their rows out of every table in a folder, those by which others are found last; say whether any changed."""
     changed = False
-    for path in sorted(folder.rglob("*.parquet"), key=lambda each: not LAST.isdisjoint(each.parts)):
+    tables = [path for path in folder.rglob("*.parquet") if (path.name == SENDERS) == senders]
+    for path in sorted(tables, key=lambda each: not LAST.isdisjoint(each.parts)):
         table = pl.read_parquet(path)
         kept = _kept(table, path.parent, theirs)
         if not kept.equals(table):
@@ -265,6 +276,7 @@ def _stories(project: Project, theirs: _Theirs) -> int:
     """Take their examples out of every report, the one people read included."""
     from overproof.report.page import render
     from overproof.report.story import Story
+    from overproof.report.summary import summary
 
     gone = 0
     project.report.unlink(missing_ok=True)
@@ -275,14 +287,36 @@ def _stories(project: Project, theirs: _Theirs) -> int:
             shutil.rmtree(folder)  # another version's: nobody can tell what it shows
             continue
         kept = tuple(each for each in story.examples if each.input in theirs.of_others or not each.input)
-        if len(kept) < len(story.examples):
+        suggestions = None if theirs.calls else story.suggestions
+        told = msgspec.structs.replace(story, examples=kept, suggestions=suggestions)
+        if told != story:
             gone += len(story.examples) - len(kept)
-            told = msgspec.structs.replace(story, examples=kept)
             write(folder / "report.html", render(told).encode())
+            write(folder / "summary.txt", summary(told).encode())
+            write_json(folder / "suggested.json", ())
             write_json(folder / "story.json", told)
             _resealed(folder)
         write(project.report, (folder / "report.html").read_bytes())  # the newest comes last
     return gone
+
+
+def _suggestions(project: Project) -> None:
+    """Take out the slices that were suggested: they name words and values of whoever stood in the logs.
+
+    They are found again when `calibrate` is next made.
+    """
+    for folder in _folders(project, "calibrate"):
+        write_json(folder / SUGGESTED, ())
+        _resealed(folder)
+    if not project.last.exists():
+        return
+    try:
+        last = msgspec.json.decode(project.last.read_bytes(), type=Outcome)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        project.last.unlink()  # another version's: nobody can tell what it says
+        return
+    lines = [line for line in last.summary.splitlines(keepends=True) if not line.startswith("suggests")]
+    write_json(project.last, msgspec.structs.replace(last, suggested=(), summary="".join(lines)))
 
 
 def _assignments(project: Project, theirs: _Theirs) -> None:

@@ -72,7 +72,7 @@ def init(name: str, logs: str, teacher: str | None, where: str | None, task: int
         teacher=model,
         scope=chosen,
         labels=labels,
-        slices=suggested_slices(chosen.rows),
+        slices=suggested_slices(chosen.rows, chosen.input),
         gold=chosen.rows["gold"].is_not_null().any(),
     )
     text = draft.text()

@@ -22,13 +22,14 @@ from overproof.evaluate.evaluate import Evaluation, evaluate
 from overproof.evaluate.order import margin, ordered
 from overproof.evaluate.promises import Promises
 from overproof.evaluate.sequence import tested
-from overproof.pipeline import asking, data
+from overproof.pipeline import asking, data, topics
 from overproof.pipeline.candidates import Entrant
 from overproof.pipeline.entering import ahead
 from overproof.pipeline.evidence import evidence_of, with_predicted
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.project import Project
-from overproof.prompts.slices import split_by_need
+from overproof.prompts.options import SliceOptions
+from overproof.prompts.slices import speak_of, split_by_need
 from overproof.release.ledger import Family, Permit
 from overproof.tasks.scoring import shifted
 
@@ -68,8 +69,16 @@ def promises_of(project: Project) -> Promises:
         group=contract.proof.group,
         teacher_cap=CAP * _dearest(project),
         seed=contract.prompts.seed,
-        definitions={each.name: each.where for each in contract.slices if each.critical or each.name in promised},
+        definitions={
+            each.name: _meaning(project, each) for each in contract.slices if each.critical or each.name in promised
+        },
     )
+
+
+def _meaning(project: Project, each: SliceOptions) -> str:
+    """Return what a slice means: its condition and, where it speaks of topics, which those are."""
+    meant = topics.of_prompts(project) if speak_of([each], "topic") else None
+    return each.where if meant is None else f"{each.where} -- topics {meant.id}"
 
 
 def _dearest(project: Project) -> float:

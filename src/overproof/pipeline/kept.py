@@ -113,7 +113,7 @@ class Shelf:
         found = [tables.frame((), Exchange).select(columns).with_columns(_order=pl.lit(0, pl.UInt32))]
         order = pl.DataFrame({"place": places.cast(pl.Int64)}).with_row_index("_order")
         begin = 0
-        for entry, height in zip(entries, heights, strict=True):
+        for entry, height in zip(entries, heights, strict=True) if len(places) else ():
             inside = order.filter(pl.col("place").is_between(begin, begin + height, closed="left"))
             if not inside.is_empty():
                 rows = pl.read_parquet(self.folder / EXCHANGES / entry.name, columns=list(columns))

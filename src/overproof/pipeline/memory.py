@@ -12,6 +12,7 @@ import msgspec
 from overproof.core.errors import UserError
 from overproof.core.store import MANIFEST, file_digest, write_json
 from overproof.core.types import Manifest, Record
+from overproof.pipeline import topics
 from overproof.pipeline.project import Project
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ class Memory(Record):
 def agrees(project: Project) -> bool:
     """Return whether the prompt set that is there agrees with what decisions have fixed since it was dealt."""
     memory = _memory(project)
+    manifest = project.store.manifest("prompts", project.keys["prompts"])
+    meant = manifest.summary.get("topics") if manifest else None
+    if meant and topics.fixed_id(project) not in ("", meant):
+        return False
     if memory is None:
         return not project.assignments.exists()
-    manifest = project.store.manifest("prompts", project.keys["prompts"])
     dealt_with = manifest.summary.get("memory") if manifest else None
     return project.keys["prompts"] in memory.dealt_by or dealt_with == memory.assignments
 
@@ -59,9 +63,10 @@ def assignments(project: Project) -> pl.DataFrame | None:
 
 
 def fix(project: Project) -> None:
-    """Add how the present prompt set was dealt; what was fixed before wins."""
+    """Add how the present prompt set was dealt, and what topics mean in it; what was fixed before wins."""
     import polars as pl
 
+    topics.fix(project, topics.of_prompts(project))
     memory = _memory(project) or Memory(assignments="", dealt_by=())
     key = project.keys["prompts"]
     if key in memory.dealt_by:

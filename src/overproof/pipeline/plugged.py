@@ -31,14 +31,15 @@ def _built(kind: str, labels: tuple[str, ...]) -> Task:
 def rules_of(contract: Contract) -> list[Rule]:
     """Return the rules answers must pass, in order."""
     return [
-        plugins.build("rules", table, key="rule", where=f"filters[{i}]") for i, table in enumerate(contract.filters)
+        plugins.build("rules", table, key="rule", where=contract.place(f"filters[{i}]"))
+        for i, table in enumerate(contract.filters)
     ]
 
 
 def baselines_of(contract: Contract) -> list[Baseline]:
     """Return the do-nothing alternatives the contract names."""
     return [
-        plugins.build("baselines", table, key="kind", where=f"baselines[{i}]")
+        plugins.build("baselines", table, key="kind", where=contract.place(f"baselines[{i}]"))
         for i, table in enumerate(contract.baselines)
     ]
 
@@ -46,7 +47,7 @@ def baselines_of(contract: Contract) -> list[Baseline]:
 def kinds_of(contract: Contract) -> list[tuple[StudentKind, Mapping[str, Any]]]:
     """Return the rungs of the ladder, each with the table it was built from."""
     kinds: list[tuple[StudentKind, Mapping[str, Any]]] = [
-        (plugins.build("students", table, key="kind", where=f"students[{i}]"), table)
+        (plugins.build("students", table, key="kind", where=contract.place(f"students[{i}]")), table)
         for i, table in enumerate(contract.students)
     ]
     return kinds

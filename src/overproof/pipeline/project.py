@@ -39,7 +39,8 @@ class Project:
     def keys(self) -> dict[str, str]:
         """The key of every stage's artefact, as things stand now."""
         read = files.fingerprint(self.contract, self.root, self.files)
-        return stages.keys(self.contract, read, encoders.fingerprint(self.contract))
+        contract = self.contract
+        return stages.keys(contract, read, encoders.fingerprint(contract), encoders.embedder_digest(contract))
 
     def folder(self, stage: str) -> Path:
         """Where the stage's artefact is, or would be."""
@@ -89,9 +90,29 @@ class Project:
         return self.store.root / "memory.json"
 
     @property
+    def topics(self) -> Path:
+        """What topics mean, once a decision has been taken on them or slices were suggested by them."""
+        return self.store.root / "topics.safetensors"
+
+    @property
+    def prompt_sets(self) -> Path:
+        """Which prompt sets there were, by number."""
+        return self.store.root / "prompt_sets.jsonl"
+
+    @property
     def last(self) -> Path:
-        """How the last run ended."""
+        """How the last run that ended well did so."""
         return self.store.root / "last_run.json"
+
+    @property
+    def attempt(self) -> Path:
+        """Where a run is or was; gone once it has ended well."""
+        return self.store.root / "attempt.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one who is at work."""
+        return self.store.root / "lock"
 
     @property
     def report(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -94,7 +95,8 @@ def _settled(
     project: Project, shelf: Shelf, found: Sequence[Found], entries: Sequence[Entry], joined: Counter[str]
 ) -> tuple[int, int]:
     """Settle what depends on other rows, and write the account; return how many are exchanges and how many are not."""
-    marks = [shelf.marks(entry) for entry in entries]
+    with ThreadPoolExecutor(2) as pool:
+        marks = list(pool.map(shelf.marks, entries))
     heights = [each.height for each in marks]
     resolved = resolve(pl.concat(marks), partial(shelf.look, entries, heights))
     set_aside = ordered(found, [*map(shelf.set_aside, entries), resolved.set_aside])

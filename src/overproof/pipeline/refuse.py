@@ -12,6 +12,7 @@ from overproof.contract import Contract
 from overproof.core.errors import ContractError, NotEnoughData, UserError
 from overproof.core.protocols import Combining, Demanding, StudentKind
 from overproof.core.where import parse
+from overproof.models import embed
 from overproof.pipeline import encoders
 from overproof.pipeline.asking import known_price
 from overproof.pipeline.plugged import baselines_of, kinds_of, rules_of, task_of
@@ -36,7 +37,9 @@ def refuse_unbuildable(contract: Contract) -> None:
     for each in (*baselines, *kinds):
         if isinstance(each, Demanding):
             each.check(encoders.home())
-    _refuse_missing_parts(kinds)
+    if contract.prompts.semantic is not None:
+        embed.check(contract.prompts.embedder, encoders.home())
+    _refuse_missing_parts(contract, kinds)
     names = [each.name for each in baselines] + [each.name for each in kinds]
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -45,14 +48,15 @@ def refuse_unbuildable(contract: Contract) -> None:
             )
 
 
-def _refuse_missing_parts(kinds: Sequence[StudentKind]) -> None:
+def _refuse_missing_parts(contract: Contract, kinds: Sequence[StudentKind]) -> None:
     """A rung made of others is made of rungs before it."""
     names = [each.name for each in kinds]
     for i, kind in enumerate(kinds):
         for part in kind.of if isinstance(kind, Combining) else ():
             if part not in names[:i]:
                 known = ", ".join(map(repr, names[:i])) or "none"
-                raise ContractError(f"students[{i}].of", f"names {part!r}; the rungs before it are: {known}")
+                where = contract.place(f"students[{i}].of")
+                raise ContractError(where, f"names {part!r}; the rungs before it are: {known}")
 
 
 def _refuse_unanswered(contract: Contract, requests: pl.DataFrame) -> None:
@@ -101,8 +105,8 @@ def _refuse_empty_slices(contract: Contract, requests: pl.DataFrame) -> None:
     for i, each in enumerate(contract.slices):
         if each in decidable and each.name not in found:
             raise UserError(
-                f"overproof.toml, slices[{i}]: none of {requests.height} requests matches {each.where!r}; "
-                f"{values_of(each.where, requests)}"
+                f"overproof.toml, {contract.place(f'slices[{i}]')}: none of {requests.height} requests matches "
+                f"{each.where!r}; {values_of(each.where, requests)}"
             )
 
 
@@ -135,5 +139,7 @@ def values_of(where: str, requests: pl.DataFrame) -> str:
     """Say what the names in a condition do stand for."""
     metadata = [msgspec.json.decode(text, type=dict[str, str]) for text in requests["metadata"].unique().to_list()]
     known = {name: sorted({row[name] for row in metadata if name in row})[:8] for name in parse(where).names}
+    if "topic" in known and "topic" in requests.columns:
+        known["topic"] = requests["topic"].drop_nulls().unique().sort().to_list()
     told = [f"{name} is one of {', '.join(map(repr, values))}" for name, values in sorted(known.items()) if values]
     return "; ".join(told) or "mend its `where`"

@@ -15,8 +15,9 @@ import msgspec
 
 from overproof.core.errors import UserError
 from overproof.core.store import write_json
-from overproof.core.types import Decision, Record
-from overproof.pipeline import memory
+from overproof.core.types import Decision, Record, SuggestedSlice
+from overproof.pipeline import memory, versions
+from overproof.pipeline.attempt import noted
 from overproof.pipeline.progress import Listener, Silent
 from overproof.pipeline.project import Project
 from overproof.pipeline.stages import BEYOND_THE_GATE, NAMES, STAGES, Stage
@@ -52,6 +53,8 @@ class Outcome(Record):
     report: str
     summary: str
     """The report in one screen of plain text."""
+    suggested: tuple[SuggestedSlice, ...] = ()
+    """Slices worth naming: where the likeliest student errs more often than elsewhere, on `calibrate`."""
 
 
 def run(
@@ -67,17 +70,17 @@ def run(
     project = Project(root, again)
     refuse_without_terms(project)
     _refuse_unknown(again)
-    with only_one(project):
-        return _told(project, _all_made(project, past_gate, listen or Silent()))
+    with only_one(project), noted(project, listen or Silent()) as heard:
+        return _told(project, _all_made(project, past_gate, heard))
 
 
-def refuse_without_terms(project: Project) -> None:
-    """Refuse to train on a teacher whose terms nobody has read."""
+def refuse_without_terms(project: Project, what: str = "trained") -> None:
+    """Refuse to make anything of the answers of a teacher whose terms nobody has read; nothing is `what` before."""
     teacher = project.contract.teacher
     if teacher.terms != "acknowledged":
         raise UserError(
             f"overproof.toml, teacher.terms: read whether the terms of {teacher.model!r} allow training on its "
-            'answers, then write `terms = "acknowledged"`; nothing is trained before'
+            f'answers, then write `terms = "acknowledged"`; nothing is {what} before'
         )
 
 
@@ -91,7 +94,7 @@ def _refuse_unknown(again: Collection[str]) -> None:
 def only_one(project: Project) -> Iterator[None]:
     """Hold the project's lock; a second run at the same time is an error, not a race."""
     project.store.root.mkdir(parents=True, exist_ok=True)
-    with (project.store.root / "lock").open("a") as file:
+    with project.lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
@@ -134,7 +137,8 @@ def make(project: Project, stage: Stage, listen: Listener) -> StageRun:
     maker = getattr(importlib.import_module(module), name)
     key = project.keys[stage.name]
     made_from = {name: project.keys[name] for name in stage.inputs}
-    with project.store.making(stage.name, key, stage.version, made_from) as making:
+    spared = versions.spared(project) if stage.name == versions.STAGE else ()
+    with project.store.making(stage.name, key, stage.version, made_from, spared) as making:
         maker(project, making, listen)
     seconds = perf_counter() - began
     listen.ended(stage.name, seconds, fresh=False)
@@ -156,6 +160,7 @@ def _told(project: Project, states: tuple[StageRun, ...]) -> Outcome:
         stages=states,
         report=project.report.name,
         summary=(made / "summary.txt").read_text("utf-8"),
+        suggested=msgspec.json.decode((made / "suggested.json").read_bytes(), type=tuple[SuggestedSlice, ...]),
     )
     write_json(project.last, outcome)
     return outcome

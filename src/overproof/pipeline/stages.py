@@ -58,14 +58,14 @@ def _promises(contract: Contract) -> list[Any]:
 STAGES: tuple[Stage, ...] = (
     Stage(
         name="logs",
-        version=2,
+        version=3,
         inputs=("files",),
         reads=lambda c: [c.logs, c.gold and [c.gold.path, c.gold.on, c.gold.field], c.privacy],
     ),
     Stage(
         name="prompts",
-        version=3,
-        inputs=("logs",),
+        version=4,
+        inputs=("logs", "embedder"),
         reads=lambda c: [
             c.task,
             c.prompts,
@@ -79,7 +79,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="teacher",
-        version=2,
+        version=3,
         inputs=("prompts",),
         reads=lambda c: [_asking(c), c.teacher.ceiling, c.task.kind, c.task.labels],
     ),
@@ -103,7 +103,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="calibrate",
-        version=1,
+        version=2,
         inputs=("prompts", "teacher", "students"),
         reads=_promises,
     ),
@@ -121,13 +121,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="report",
-        version=1,
+        version=2,
         inputs=("logs", "prompts", "teacher", "filters", "baselines", "students", "calibrate", "evaluate", "release"),
         reads=lambda c: [c.report, c.task, c.bars, c.slices],
     ),
 )
 
-OUTSIDE = ("files", "encoders")
+OUTSIDE = ("files", "encoders", "embedder")
 """What stages are made from that no stage makes: the user's logs, and what is installed here."""
 NAMES = tuple(stage.name for stage in STAGES)
 BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
@@ -139,9 +139,12 @@ def inputs_of(stage: str) -> tuple[str, ...]:
     return tuple(name for name in STAGES[NAMES.index(stage)].inputs if name not in OUTSIDE)
 
 
-def keys(contract: Contract, files: str, encoders: str = "") -> dict[str, str]:
-    """Return the key of every stage's artefact, given the digests of all files read and of the encoders named."""
-    found: dict[str, str] = {"files": files, "encoders": encoders}
+def keys(contract: Contract, files: str, encoders: str = "", embedder: str = "") -> dict[str, str]:
+    """Return the key of every stage's artefact, given digests.
+
+    They are those of all files read, of the encoders that candidates name, and of the one that inputs are compared by.
+    """
+    found: dict[str, str] = {"files": files, "encoders": encoders, "embedder": embedder}
     for stage in STAGES:
         made_from = {name: found[name] for name in stage.inputs}
         found[stage.name] = content_key(stage.name, stage.version, made_from, stage.reads(contract))

@@ -8,6 +8,7 @@ import msgspec
 
 from overproof.core.errors import UserError
 from overproof.core.types import Decision, Record
+from overproof.pipeline.attempt import Unfinished, unfinished
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import Outcome
 from overproof.pipeline.stages import NAMES
@@ -16,10 +17,13 @@ from overproof.pipeline.stages import NAMES
 class Status(Record):
     """The last run, seen from now."""
 
-    decision: Decision
+    unfinished: Unfinished | None
+    """What became of the last run where it has not ended well; the rest is then of the one before."""
+    decision: Decision | None
+    """None: no run has ended well yet."""
     stale: tuple[str, ...]
-    """Stages whose files or part of the contract have changed since."""
-    report: str
+    """Stages that a run would make: their files or part of the contract have changed, or they were never made."""
+    report: str | None
     release: str | None
 
 
@@ -29,11 +33,15 @@ def status(root: Path | str) -> Status:
     try:
         last = msgspec.json.decode(project.last.read_bytes(), type=Outcome)
     except (FileNotFoundError, msgspec.DecodeError):
-        raise UserError(f"nothing has been run in {project.root.resolve()} yet: `overproof run`") from None
-    left_out = {each.stage for each in last.stages if each.state == "left out"}
+        last = None
+    stopped = unfinished(project)
+    if last is None and stopped is None:
+        raise UserError(f"nothing has been run in {project.root.resolve()} yet: `overproof run`")
+    left_out = {each.stage for each in (last.stages if last else ()) if each.state == "left out"}
     return Status(
-        decision=last.decision,
+        unfinished=stopped,
+        decision=last.decision if last else None,
         stale=tuple(name for name in NAMES if name not in left_out and not project.fresh(name)),
-        report=last.report,
-        release=last.decision.release,
+        report=last.report if last else None,
+        release=last.decision.release if last else None,
     )

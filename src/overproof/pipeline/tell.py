@@ -18,7 +18,7 @@ from overproof.core.errors import UserError
 from overproof.core.store import Making, write, write_json
 from overproof.core.types import Candidate, Decision, Manifest, Sampling
 from overproof.evaluate.options import Bar
-from overproof.pipeline import answers, data, decide, entering
+from overproof.pipeline import answers, data, decide, entering, suggesting
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
@@ -35,6 +35,7 @@ def make_report(project: Project, making: Making, listen: Listener) -> None:
     write(making.folder / "report.html", render(story).encode())
     write(making.folder / "summary.txt", summary(story).encode())
     write_json(making.folder / "decision.json", story.decision)
+    write_json(making.folder / "suggested.json", story.suggestions.slices if story.suggestions else ())
     write_json(making.folder / "story.json", story)
     decide.show(project)  # the test table leaves the machine room: its units are spent
 
@@ -75,6 +76,7 @@ def story_of(project: Project) -> Story:
         funnel=answers.funnel(project),
         sampling=_sampled(project),
         candidates=candidates,
+        suggestions=suggesting.found(project, verdict.winner),
         gate=decide.gate_sentence(project),
         next_steps=_next_steps(verdict),
         examples=tuple(_examples(project, candidates, verdict, contract.report.examples)),

@@ -10,10 +10,11 @@ import polars as pl
 
 from overproof.core.chance import digests
 from overproof.core.errors import NotEnoughData
-from overproof.core.tables import schema
+from overproof.core.tables import numbered, schema
 from overproof.core.types import Match, Prompt, PromptSummary, Reading, Request
 from overproof.core.where import parse
-from overproof.prompts import groups
+from overproof.models.topics import Topics
+from overproof.prompts import groups, semantic
 from overproof.prompts import slices as slicing
 from overproof.prompts.join import join
 from overproof.prompts.language import languages
@@ -21,6 +22,7 @@ from overproof.prompts.match import match
 from overproof.prompts.options import PromptsOptions, SliceOptions
 from overproof.prompts.splits import deal
 from overproof.prompts.summary import summarise
+from overproof.prompts.topics import fit
 from overproof.prompts.units import near_duplicates
 from overproof.prompts.windows import cut
 from overproof.tasks.inputs import extract_each, instructed
@@ -43,6 +45,8 @@ class PromptSet:
     match: Match
     assignments: pl.DataFrame
     """`request_id`, `split`: hand it to the next run, so that what was once dealt stays."""
+    topics: Topics | None = None
+    """What topics mean, where a slice speaks of them: hand it to the next run, so that the slice goes on meaning it."""
 
 
 def build(
@@ -54,15 +58,18 @@ def build(
     *,
     group: str | None = None,
     remembered: pl.DataFrame | None = None,
+    topics: Topics | None = None,
     read: Callable[[str | None], Reading] | None = None,
+    embed: semantic.Embed | None = None,
 ) -> PromptSet:
     """Return the prompt set of one task.
 
     Every exchange of the task is a request, answered or not: it is traffic. `exchanges` is a table of `Exchange`, in
     order of time; `teacher` holds the names its model goes by; `group` is the metadata key whose values are units, none
-    of them both learned from and judged by; `remembered` are the assignments of earlier runs; `read` gives answers
-    their normal form, to compare the label mix (without it, labels are left out of the match). The summary's `n_max` is
-    left at 1 for the caller to choose.
+    of them both learned from and judged by; `remembered` are the assignments of earlier runs, and `topics` what topics
+    meant to them (without it they are found in the training window, if a slice speaks of any); `read` gives answers
+    their normal form, to compare the label mix (without it, labels are left out of the match); `embed` turns inputs
+    into vectors, for `prompts.semantic` alone. The summary's `n_max` is left at 1 for the caller to choose.
 
     Raises:
         NotEnoughData: no exchange is of the task, and the sentence says what there is.
@@ -70,10 +77,13 @@ def build(
     """
     rows = _in_scope(exchanges, task)
     with ThreadPoolExecutor(1) as beside:  # what it is handed needs the interpreter but now and then
-        near = beside.submit(near_duplicates, rows["input"], options.similarity)
-        rows = rows.with_columns(prompt_id=_prompt_ids(rows))
-        rows = rows.with_columns(near_duplicate=pl.Series(near.result()))
+        prompt, first = numbered(rows["prompt"])
+        near = beside.submit(near_duplicates, rows["input"].gather(first), options.similarity)
+        rows = rows.with_columns(prompt_id=_prompt_ids(rows.select("messages", "parameters")[first]).gather(prompt))
+        rows = rows.with_columns(near_duplicate=pl.Series(near.result()[prompt]))
         told = beside.submit(_spoken, rows.select("near_duplicate", "input"))
+        alike = semantic.joined(rows["input"].gather(first), near.result(), options, embed)
+        rows = rows.with_columns(near_duplicate=pl.Series(alike.clusters[prompt]))
         joined = join(rows, options.unit)
         if group is not None:
             rows = rows.with_columns(groups.group_of(rows, group))
@@ -87,14 +97,23 @@ def build(
         if group is not None:
             rows = rows.with_columns(groups.part_learning(rows, options))
         decidable = slicing.split_by_need(slices).decidable
-        rows = _described(rows.with_columns(language=told.result()), teacher, decidable)
-        compared = beside.submit(match, rows, _labels(rows, read), options.seed)
+        rows = rows.with_columns(language=told.result(), topic=pl.lit(None, pl.String))
+        if slicing.speak_of(slices, "topic"):
+            topics = topics or fit(rows, options.seed, grouped=group is not None)
+            rows = rows.with_columns(topics.named(rows["input"]))
+        else:
+            topics = None
+        rows = _described(rows, teacher, decidable)
+        compared = beside.submit(match, rows, labels(rows, read), options.seed)
         return PromptSet(
             prompts=_prompts(rows),
             requests=rows.select(list(schema(Request))),
-            summary=summarise(rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group),
+            summary=summarise(
+                rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group, notes=alike.notes
+            ),
             match=compared.result(),
             assignments=dealt.assignments,
+            topics=topics,
         )
 
 
@@ -111,7 +130,9 @@ def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
         mine = mine.filter(instructed(mine, task.system))
         if mine.is_empty():
             raise NotEnoughData("no call has instructions that fit task.system: compare the two word by word")
-    found = _read(mine, task.input).filter(pl.col("input").is_not_null())
+    found = _read(mine, task.input)
+    if found["input"].null_count():  # to leave none out would copy every column
+        found = found.drop_nulls("input")
     if found.is_empty():
         raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")
     return found
@@ -132,27 +153,29 @@ def _known(column: pl.Series, most: int = 4) -> str:
 def _read(exchanges: pl.DataFrame, how: str) -> pl.DataFrame:
     """Add the `input` of each request, and `prompt`: the number of the first request that asked the same."""
     asked = exchanges.select("messages", "parameters")
-    prompt = asked.with_row_index("row").select(prompt=pl.col("row").first().over(asked.columns))["prompt"]
-    inputs = _of_each(asked, prompt, lambda requests: extract_each(requests, how))
-    return exchanges.with_columns(prompt, inputs.alias("input"))
+    prompt, first = numbered(asked)
+    inputs = _in_parts(asked[first], lambda requests: extract_each(requests, how))
+    return exchanges.with_columns(prompt=pl.Series(prompt), input=inputs.gather(prompt))
 
 
-def _prompt_ids(rows: pl.DataFrame) -> pl.Series:
-    """Return the digest of all that was asked in each request, which is canonical JSON."""
+def _prompt_ids(asked: pl.DataFrame) -> pl.Series:
+    """Return the digest of all that was asked in each request (`messages`, `parameters`), which is canonical JSON."""
 
     def ids(requests: pl.DataFrame) -> pl.Series:
         texts = zip(requests["messages"].to_list(), requests["parameters"].to_list(), strict=True)
         return pl.Series(digests(texts), dtype=pl.String)
 
-    return _of_each(rows.select("messages", "parameters"), rows["prompt"], ids)
+    return _in_parts(asked, ids)
 
 
-def _of_each(asked: pl.DataFrame, prompt: pl.Series, work: Callable[[pl.DataFrame], pl.Series]) -> pl.Series:
-    """Return what `work` makes of each request; of those with one `prompt`, a number, it is handed the first."""
-    first = prompt.arg_unique()
-    parts = [work(asked[first.slice(start, AT_ONCE)]) for start in range(0, len(first), AT_ONCE)]
-    found = pl.Series(dtype=pl.String).extend_constant(None, int(prompt.to_numpy().max(initial=0)) + 1)
-    return found.scatter(prompt.gather(first), pl.concat(parts)).gather(prompt)
+def _in_parts(asked: pl.DataFrame, work: Callable[[pl.DataFrame], pl.Series]) -> pl.Series:
+    """Return what `work` makes of each request, some handed to it at a time."""
+    return pl.concat([_copied(work(asked[start : start + AT_ONCE])) for start in range(0, asked.height, AT_ONCE)])
+
+
+def _copied(texts: pl.Series) -> pl.Series:
+    """Return texts that stand alone: else each part of a longer one keeps all of it in memory."""
+    return pl.Series(dtype=pl.String).extend_constant(None, len(texts)).scatter(range(len(texts)), texts)
 
 
 def _spoken(rows: pl.DataFrame) -> pl.Series:
@@ -186,7 +209,7 @@ def _prompts(rows: pl.DataFrame) -> pl.DataFrame:
     return prompts.rename({"prompt_id": "id"}).select(list(schema(Prompt)))
 
 
-def _labels(rows: pl.DataFrame, read: Callable[[str | None], Reading] | None) -> pl.Series | None:
+def labels(rows: pl.DataFrame, read: Callable[[str | None], Reading] | None) -> pl.Series | None:
     """Return the teacher's answer to each request in normal form, null where it gave none; each text is read once."""
     if read is None:
         return None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from overproof.core.tables import numbered
 from overproof.prompts.units import distinct
 
 Key = Literal["near_duplicate", "conversation", "user"]
@@ -85,7 +86,8 @@ def _codes(key: pl.Series) -> NDArray[np.int64]:
     """Number the values of a key from 0; -1 where it has none."""
     if key.dtype.is_integer():
         return key.cast(pl.Int64).to_numpy()
-    return key.cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    codes, _ = numbered(key)
+    return np.where(key.is_null().to_numpy(), -1, codes)
 
 
 def _together(codes: Mapping[str, NDArray[np.int64]], by: Iterable[str]) -> NDArray[np.int64]:

@@ -16,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from overproof.prompts.units import beyond_western
+
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
@@ -62,8 +64,9 @@ def languages(texts: pl.Series) -> pl.Series:
 
 def _composed(texts: pl.Series) -> pl.Series:
     """Return texts in composed form, those in capitals alone in lower case."""
-    texts = texts.zip_with(texts != texts.str.to_uppercase(), texts.str.to_lowercase())
-    other = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    capitals = (texts == texts.str.to_uppercase()).arg_true()
+    texts = texts.scatter(capitals, texts.gather(capitals).str.to_lowercase())
+    other = beyond_western(texts)
     return texts.scatter(other, texts.gather(other).str.normalize("NFC"))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from overproof.core.types import Record
 
@@ -30,6 +32,11 @@ class PromptsOptions(Record):
     """Jaccard similarity of word pairs from which two inputs are near duplicates, verified for every pair; long ones
     also join when a few words were changed here and there. Lower joins more: a missed duplicate makes proofs too sure,
     a false one only makes them need more data."""
+    semantic: Annotated[float, Meta(ge=0.8, le=1)] | None = None
+    """Cosine of their embeddings from which inputs are near duplicates too, whatever words they use; embeddings are the
+    token vectors of `embedder`, added up. None compares words alone."""
+    embedder: str = "minilm"
+    """The installed encoder whose token vectors `semantic` compares."""
     unit: tuple[Literal["near_duplicate", "conversation", "user"], ...] | Literal["auto"] = "auto"
     """What joins requests into one unit of evidence. `auto`: all three where known, but not users or conversations when
     joining by them would chain more than a twentieth of all requests into one unit; the report says what was joined."""

@@ -9,13 +9,20 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from overproof.core.tables import numbered
 from overproof.core.where import Where, parse
 from overproof.prompts.options import SliceOptions
 
-DERIVED = ("length", "language", "repeat", "model")
+DERIVED = ("length", "language", "topic", "repeat", "model")
 """Columns that conditions may speak of, besides `new`, the opposite of `repeat`. They hide metadata keys so called."""
+LOOKED_AT = 20_000
+"""Rows that show whether metadata repeat themselves."""
 LABELS = {"label": "reference", "predicted_label": "predicted"}
 """Names that only evaluation can fill, and the columns it fills them from."""
+
+
+HIDDEN = frozenset({*DERIVED, "new", *LABELS})
+"""Metadata keys that no condition over requests can speak of."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,11 @@ def split_by_need(slices: Sequence[SliceOptions]) -> ByNeed:
         tuple(each for each, needed in zip(slices, needs, strict=True) if not needed),
         tuple(each for each, needed in zip(slices, needs, strict=True) if needed),
     )
+
+
+def speak_of(slices: Sequence[SliceOptions], name: str) -> bool:
+    """Return whether any condition speaks of `name`."""
+    return any(name in parse(each.where).names for each in slices)
 
 
 def select(requests: pl.DataFrame, where: Where) -> pl.Series:
@@ -72,13 +84,13 @@ class Metadata:
     """A column of metadata (JSON objects of texts); where they repeat themselves, each distinct one is read once."""
 
     def __init__(self, column: pl.Series) -> None:
-        distinct = column.unique()
+        distinct = column
         self._place: pl.Series | None = None
-        if 2 * len(distinct) < len(column):
-            self._place = column.replace_strict(distinct, pl.int_range(len(distinct), eager=True))
-        else:  # to find the place of each takes longer than to read it
-            distinct = column
-        self._text = f"[{','.join(distinct.to_list())}]"
+        some = column[:LOOKED_AT]
+        if 2 * some.n_unique() < len(some):  # else it takes longer to find them than to read all
+            place, first = numbered(column)
+            self._place, distinct = pl.Series(place), column.gather(first)
+        self._text = f"[{distinct.str.join(',').item()}]"
 
     @property
     def keys(self) -> list[str]:
@@ -134,7 +146,6 @@ def _derived(columns: Sequence[str]) -> dict[str, pl.Expr]:
 
 def _names(matches: pl.DataFrame) -> pl.Series:
     """Return, for each row, the names of the columns that are true."""
-    kinds = matches.unique()
-    found = [[name for name, is_in in row.items() if is_in] for row in kinds.iter_rows(named=True)]
-    named = kinds.with_columns(slices=pl.Series(found, dtype=pl.List(pl.String)))
-    return matches.join(named, on=matches.columns, how="left", nulls_equal=True, maintain_order="left")["slices"]
+    kind, first = numbered(matches)
+    found = [[name for name, is_in in row.items() if is_in] for row in matches[first].iter_rows(named=True)]
+    return pl.Series("slices", found, dtype=pl.List(pl.String)).gather(kind)

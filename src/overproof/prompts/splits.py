@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from overproof.core.chance import draws
+from overproof.core.tables import numbered
 from overproof.prompts.options import PromptsOptions
 
 WINDOW = {"train": "training", "tune": "training", "calibrate": "evaluation", "test": "evaluation"}
@@ -48,7 +49,7 @@ def deal(requests: pl.DataFrame, options: PromptsOptions, remembered: pl.DataFra
     )
     rows = rows.with_columns(window=_window_of("kept").fill_null(pl.col("timed")), rank=_rank("kept"))
     rows = rows.with_columns(side=_side() if "side" in rows.columns else pl.col("window"))
-    rows = rows.join(_unit_splits(rows, options), on=["unit", "side"], how="left", maintain_order="left")
+    rows = rows.with_columns(_unit_splits(rows, options))
     stays = pl.col("kept").is_null() | (pl.col("kept") == pl.col("split"))
     rows = rows.with_columns(split=pl.when(stays & (pl.col("window") == pl.col("side"))).then("split"))
     return Dealt(
@@ -86,17 +87,20 @@ def _side() -> pl.Expr:
     return pl.when(known).then(pl.coalesce(remembered, "side"))
 
 
-def _unit_splits(rows: pl.DataFrame, options: PromptsOptions) -> pl.DataFrame:
-    """Return the one split that each unit has on each side it stands on: the remembered one, or a draw."""
-    units = rows.drop_nulls("side").group_by("unit", "side").agg(pl.col("rank").max())
-    draw = pl.Series("draw", draws(f"{options.seed}/split", units["side"] + "/" + units["unit"]), dtype=pl.Float64)
+def _unit_splits(rows: pl.DataFrame, options: PromptsOptions) -> pl.Series:
+    """Return the `split` that the unit of each row has on its side, the remembered one or a draw, if it has a side."""
+    number, first = numbered(rows.select("unit", "side"))
+    units = rows.select("unit", "side")[first]
+    rank = rows.select("rank").group_by(pl.Series("number", number), maintain_order=True).agg(pl.col("rank").max())
+    known = (units["side"] + "/" + units["unit"]).fill_null("")
+    draw = pl.Series("draw", draws(f"{options.seed}/split", known), dtype=pl.Float64)
     dealt = (
         pl.when(pl.col("side") == "training")
         .then(pl.when(pl.col("draw") < options.tune_share).then(pl.lit("tune")).otherwise(pl.lit("train")))
         .otherwise(pl.when(pl.col("draw") < options.test_share).then(pl.lit("test")).otherwise(pl.lit("calibrate")))
     )
     stays = pl.col("rank").replace_strict(dict(enumerate(STAYS)), default=None, return_dtype=pl.String)
-    return units.with_columns(draw).select("unit", "side", split=stays.fill_null(dealt))
+    return units.with_columns(draw, rank["rank"]).select(split=stays.fill_null(dealt))["split"].gather(number)
 
 
 def _remember(known: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

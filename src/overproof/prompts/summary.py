@@ -28,10 +28,12 @@ def summarise(
     *,
     slices: Sequence[SliceOptions],
     group: str | None = None,
+    notes: Sequence[str] = (),
 ) -> PromptSummary:
     """Return what the prompt set is made of; `rows` are its requests, out of `exchanges` in the logs.
 
-    With `group`, the column of that name tells which requests have one: only groups count as units.
+    `notes` are told besides. With `group`, the column of that name tells which requests have one: only groups count as
+    units.
     """
     per_split = {name: rows.filter(split=name)["unit"] for name in SPLITS}
     dropped = rows["split"].null_count()
@@ -52,7 +54,7 @@ def summarise(
         split_units={name: each.n_unique() for name, each in per_split.items()},
         n_max=1,
         requests_per_month=rows.height / _days(rows["at"]) * DAYS_PER_MONTH,
-        notes=(*windows.notes, *about_groups, *_notes(rows, joined, dealt, slices, group)),
+        notes=(*windows.notes, *notes, *about_groups, *_notes(rows, joined, dealt, slices, group)),
     )
 
 

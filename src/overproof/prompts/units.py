@@ -10,7 +10,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from hashlib import blake2b
 from typing import TypeVar
 
@@ -20,10 +19,15 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+from overproof.core import scripts
+from overproof.core.tables import numbered
+
+UNSPACED = "[" + "".join(rf"\p{{{name}}}" for name in scripts.NAMES) + "]"
 """Scripts written without spaces: each character counts as a word."""
 BETWEEN_WORDS = r"[^\p{L}\p{M}\p{N}]+"
-WORD_BYTES = np.array([byte >= 128 or chr(byte).isalnum() for byte in range(256)])
+BEYOND_WESTERN = "[^\\x00-\\x7FÀ-ÖØ-öø-ÿ]"
+"""Whatever may be written in several ways, or stands between words but is not ASCII; Western letters are neither."""
+WORD_BYTES = bytes(byte >= 128 or chr(byte).isalnum() for byte in range(256))
 
 RECALL = 0.999
 """Chance, at least, that a pair exactly as similar as asked becomes a candidate; closer pairs almost surely do, and of
@@ -42,6 +46,8 @@ HASH_BITS = np.uint64(48)
 HASH_MASK = np.uint64(2**48 - 1)
 BYTES_AT_ONCE = 900_000
 SHINGLES_AT_ONCE = 1_000_000
+CELLS = 2**18
+"""Shingles permuted together; with as much room for the result they fit the processor's cache."""
 PRIME = np.uint64(0x9E3779B97F4A7C15)
 """Odd; otherwise any constant would do."""
 ROUNDS = 8
@@ -66,27 +72,33 @@ def near_duplicates(texts: pl.Series, similarity: float) -> Places:
     only to itself. The partition depends on the texts, not on their order.
     """
     half = len(texts) // 2
-    plain = pl.concat(_side_by_side(_plain, [texts[:half], texts[half:]])).to_frame("plain")
-    different = plain.unique().sort("plain").with_row_index("place")
-    starts, shingles = _shingles(different["plain"])
+    plain = pl.concat(_side_by_side(_plain, [texts[:half], texts[half:]]))
+    place, firsts = numbered(plain)
+    different = plain.gather(firsts)
+    starts, shingles = _shingles(different)
     pairs = _candidates(starts, shingles, similarity)
-    pairs = pairs[:, _alike(pairs, different["plain"], starts, shingles, similarity)]
+    pairs = pairs[:, _alike(pairs, different, starts, shingles, similarity)]
     joined = coo_array((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(len(different),) * 2)
     _, cluster = connected_components(joined, directed=False)
-    place = plain.join(different, on="plain", how="left", maintain_order="left")["place"].to_numpy()
     clusters: Places = cluster.astype(np.int64)[place]
     return clusters
 
 
 def _plain(texts: pl.Series) -> pl.Series:
-    """Return texts in lower case; beyond ASCII also in composed form, words apart by spaces only."""
+    """Return texts in lower case; beyond Western letters also in composed form, words apart by spaces only."""
     lower = texts.fill_null("").str.strip_chars().str.to_lowercase()
-    other = (lower.str.len_bytes() != lower.str.len_chars()).arg_true()
+    other = beyond_western(lower)
     if other.is_empty():
         return lower
     composed = lower.gather(other).str.normalize("NFKC").str.to_lowercase()
     words = composed.str.replace_all(f"({UNSPACED})", " $1 ").str.replace_all(BETWEEN_WORDS, " ").str.strip_chars(" ")
     return lower.scatter(other, words.zip_with(words != "", composed))
+
+
+def beyond_western(texts: pl.Series) -> pl.Series:
+    """Return the places of texts with more than ASCII and composed Western letters."""
+    other = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    return other.filter(texts.gather(other).str.contains(BEYOND_WESTERN))
 
 
 def _shingles(texts: pl.Series, *, paired: bool = True) -> tuple[Places, Hashes]:
@@ -111,13 +123,13 @@ def _shingles(texts: pl.Series, *, paired: bool = True) -> tuple[Places, Hashes]
 
 def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
     """Return the distinct shingles of at most `AT_ONCE` texts: 16 bits for the text, 48 for the shingle, sorted."""
-    data = np.frombuffer(" ".join(texts.to_list()).encode(), np.uint8)
+    data: bytes = texts.str.join(" ").cast(pl.Binary).item()
     sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
     opens = np.cumsum(sizes + 1) - sizes - 1
     begins, ends = _words(data)
-    owner = np.searchsorted(opens, begins, side="right") - 1
+    counts = np.diff(np.searchsorted(begins, np.append(opens, len(data))))
+    owner = np.repeat(np.arange(len(opens)), counts)
     words = _span_hashes(data, begins, ends)
-    counts = np.bincount(owner, minlength=len(opens))
     if not paired:
         return distinct((owner.astype(np.uint64) << HASH_BITS) | (words & HASH_MASK))
     together = np.flatnonzero(owner[1:] == owner[:-1])
@@ -131,26 +143,24 @@ def _owned_shingles(texts: pl.Series, *, paired: bool) -> Hashes:
     return distinct((owners << HASH_BITS) | (np.concatenate(hashes) & HASH_MASK))
 
 
-def _words(data: NDArray[np.uint8]) -> tuple[Places, Places]:
+def _words(data: bytes) -> tuple[Places, Places]:
     """Return where words begin and end: runs of letters, digits and whatever lies beyond ASCII."""
-    inside = np.zeros(len(data) + 2, np.int8)
-    inside[1:-1] = WORD_BYTES[data]
-    edges = np.diff(inside)
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    inside = np.frombuffer(b"\0" + data.translate(WORD_BYTES) + b"\0", np.bool_)
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    return edges[::2], edges[1::2]
 
 
-def _span_hashes(data: NDArray[np.uint8], begins: Places, ends: Places) -> Hashes:
+def _span_hashes(data: bytes, begins: Places, ends: Places) -> Hashes:
     """Hash the bytes between each pair of places, eight at a time."""
-    eights = np.ndarray(len(data) + 1, "<u8", np.append(data, np.zeros(8, np.uint8)), strides=(1,))
+    eights = np.ndarray(len(data) + 1, "<u8", data + bytes(8), strides=(1,))
     left = ends - begins
-    hashes = left.astype(np.uint64)
-    active = np.arange(len(left))
-    for done in range(0, 8 * ROUNDS, 8):
+    hashes = _mixed(left.astype(np.uint64) * PRIME + (eights[begins] & BYTE_MASKS[np.minimum(left, 8)]))
+    for done in range(8, 8 * ROUNDS, 8):
+        active = np.flatnonzero(left > done)
         some = eights[begins[active] + done] & BYTE_MASKS[np.minimum(left[active] - done, 8)]
         hashes[active] = _mixed(hashes[active] * PRIME + some)
-        active = active[left[active] > done + 8]
-    for i in active:  # longer than words are: encoded, or drawn with characters
-        rest = data[begins[i] + 8 * ROUNDS : ends[i]].tobytes()
+    for i in np.flatnonzero(left > 8 * ROUNDS):  # longer than words are: encoded, or drawn with characters
+        rest = data[begins[i] + 8 * ROUNDS : ends[i]]
         hashes[i] ^= np.uint64(int.from_bytes(blake2b(rest, digest_size=8).digest(), "little"))
     return hashes
 
@@ -181,28 +191,58 @@ def bands(similarity: float) -> tuple[int, int]:
 
 
 def _candidates(starts: Places, shingles: Hashes, similarity: float) -> Places:
-    """Return pairs of texts that collide in some band, shape (2, pairs), the smaller place first."""
+    """Return pairs of texts that collide in some band, shape (2, pairs)."""
     n = max(len(starts) - 1, 1)
-    n_bands, rows = bands(similarity)
-    flips = np.random.Generator(np.random.PCG64(0)).integers(0, 2**32, (n_bands, rows, 2), dtype=np.uint32)
-    small = shingles.astype(np.uint32)
+    # By what they say: which of many in a bucket are held against each other must not depend on the order they came in.
+    order = np.argsort(np.add.reduceat(shingles, starts[:-1]) if len(starts) > 1 else shingles)
+    keys = _keys(starts[:-1][order], np.diff(starts)[order], shingles.astype(np.uint32), bands(similarity))
     codes = np.zeros(0, np.int64)
-    for found in _side_by_side(partial(_in_band, starts, small), flips):
+    for found in _side_by_side(_in_band, keys):
         codes = distinct(np.concatenate([codes, found]))
-    return np.stack([codes // n, codes % n])
+    return order[np.stack([codes // n, codes % n])]
 
 
-def _in_band(starts: Places, small: NDArray[np.uint32], flips: NDArray[np.uint32]) -> Places:
-    """Return pairs of texts whose keys in one band are equal, each as one number.
+def _keys(starts: Places, sizes: Places, small: NDArray[np.uint32], shape: tuple[int, int]) -> Hashes:
+    """Return the key of each text in each band: its MinHash values mixed into one number. Shape (bands, texts).
 
-    A text's key is its MinHash values under the permutations `flips`, shape (hashes, 2), mixed into one number.
+    Texts are taken by size, some at a time: a column for each, filled up with its last shingle, so that the minima of
+    all come from the minimum of two rows after another.
     """
-    n = len(starts) - 1
+    n_bands, rows = shape
+    flips = np.random.Generator(np.random.PCG64(0)).integers(0, 2**32, (-(-n_bands // 2), rows, 2), dtype=np.uint32)
+    keys = np.zeros((n_bands, len(sizes)), np.uint64)
+
+    def work(texts: Places) -> None:
+        within = np.minimum(np.arange(sizes[texts[0]])[:, None], sizes[texts] - 1)
+        columns = small[starts[texts] + within]
+        room = np.empty_like(columns)
+        for i, j in np.ndindex(flips.shape[:2]):
+            flip, factor = flips[i, j]
+            np.multiply(np.bitwise_xor(columns, flip, out=room), factor | np.uint32(1), out=room)
+            keys[2 * i, texts] = _mixed(keys[2 * i, texts] + room.min(axis=0))
+            if 2 * i + 1 < n_bands:
+                keys[2 * i + 1, texts] = _mixed(keys[2 * i + 1, texts] + room.max(axis=0))
+
+    deque(_side_by_side(work, _blocks(np.argsort(-sizes), sizes)), maxlen=0)
+    return keys
+
+
+def _blocks(by_size: Places, sizes: Places) -> Iterator[Places]:
+    """Cut texts, largest first, into runs that fill at most `CELLS` cells (a larger one stands alone)."""
+    start = 0
+    while start < len(by_size):
+        stop = start + max(1, CELLS // int(sizes[by_size[start]]))
+        yield by_size[start:stop]
+        start = stop
+
+
+def _in_band(keys: Hashes) -> Places:
+    """Return pairs of texts whose keys in one band are equal, each as one number."""
+    n = len(keys)
     room = np.uint64(max(n, 1).bit_length())
-    keys = np.zeros(n, np.uint64)
-    for flip, factor in flips:
-        keys = _mixed(keys + _minima(small, starts, flip, factor | np.uint32(1)))
     keys = np.sort((keys << room) | np.arange(n, dtype=np.uint64))  # far faster than to sort places by key
+    same = (keys[1:] >> room) == (keys[:-1] >> room)
+    keys = keys[np.append(same, False)[:n] | np.append(False, same)[:n]]  # most are alone in their bucket
     order = (keys & ~(~np.uint64(0) << room)).astype(np.int64)
     return np.concatenate([np.zeros(0, np.int64), *_bucket_pairs(order, keys >> room, n)])
 
@@ -215,15 +255,6 @@ def _bucket_pairs(order: Places, keys: Hashes, n: int) -> Iterator[Places]:
     for lag in range(1, NEIGHBOURS + 1):
         same = keys[lag:] == keys[:-lag]
         yield (order[:-lag] * n + order[lag:])[same]
-
-
-def _minima(hashes: NDArray[np.uint32], starts: Places, flip: np.uint32, factor: np.uint32) -> NDArray[np.uint32]:
-    """Return the least permuted hash of each text, shape (texts,); blocks small enough to stay in the cache."""
-    least = np.empty(len(starts) - 1, np.uint32)
-    for part in _parts(np.diff(starts), AT_ONCE):
-        inside = hashes[starts[part.start] : starts[part.stop]]
-        least[part] = np.minimum.reduceat((inside ^ flip) * factor, starts[part] - starts[part.start])
-    return least
 
 
 def _alike(pairs: Places, texts: pl.Series, starts: Places, shingles: Hashes, similarity: float) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
     release.json     what it is: candidate, calibration, verdicts, lineage
     contract.toml    as the user wrote it
     student/         what the student saved
+    topics.safetensors  what topics mean, where a slice speaks of them
     checksums.json   a digest for each of the files above
 
 A release is loaded by the name of its kind, through the operator's plug-ins; it cannot name a class to import. Its id
@@ -16,6 +17,7 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,8 +26,12 @@ from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.protocols import Student, StudentKind
 from overproof.core.store import file_digest, write, write_json
 from overproof.core.types import Calibration, Candidate, Confidence, Prediction, PromptId, Record, Verdict
+from overproof.models.topic_file import FILE as TOPICS
 from overproof.tasks.names import Names, same
 from overproof.tasks.redact import redact_record
+
+if TYPE_CHECKING:
+    from overproof.models.topics import Topics
 
 FORMAT = 1
 RECORD, CONTRACT, STUDENT, CHECKSUMS = "release.json", "contract.toml", "student", "checksums.json"
@@ -51,6 +57,8 @@ class ReleaseRecord(Record):
     """Whether the texts it learned from and was proven on were masked: then those it answers are masked too."""
     names: dict[str, str] = {}
     """By language, the model and version that masked names in those texts; empty when names were not masked."""
+    prompt_set: int | None = None
+    """Number of the prompt set it learned from, in its project (`overproof prompts`); its key stands in `lineage`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,8 @@ class LoadedRelease:
     student: Student
     people: Names | None = None
     """What masks names, where names were masked."""
+    meant: Topics | None = None
+    """What topics mean, where a slice speaks of them."""
 
     @property
     def always_teacher(self) -> tuple[str, ...]:
@@ -106,6 +116,21 @@ class LoadedRelease:
             )
         )
 
+    def topics(self, inputs: Sequence[str]) -> tuple[str, ...]:
+        """Return what each input is about, "" where that is unclear: what conditions over `topic` are held against.
+
+        `inputs` are as `answer` takes them. Each has the topic it had in training and proof, whatever stands beside it.
+
+        Raises:
+            TypeError: a single text.
+            UserError: no slice of this release speaks of topics, so it knows none.
+        """
+        if isinstance(inputs, str):
+            raise TypeError("topics takes several texts: put a single one in a list")
+        if self.meant is None:
+            raise UserError("no slice of this release speaks of topics, so it knows none")
+        return tuple(self.meant.named([self._seen(text) for text in inputs]).to_list())
+
     def _closed(self, slices: Collection[str]) -> bool:
         return not set(self.always_teacher).isdisjoint(slices)
 
@@ -135,11 +160,14 @@ def write_release(
     save: Callable[[Path], None],
     redact: bool = True,
     names: Mapping[str, str] | None = None,
+    topics: Topics | None = None,
+    prompt_set: int | None = None,
 ) -> str:
     """Write a release and return its id; `save` is the student's own. The folder appears whole or not at all.
 
     `redact` says whether the logs were masked (`privacy.redact`), and so whether the release masks what it answers;
-    `names` what masked names of people and places, by language (`privacy.names`).
+    `names` what masked names of people and places, by language (`privacy.names`); `topics` what topics mean, where a
+    slice speaks of them; `prompt_set` the number of the prompt set that the student learned from.
 
     Raises:
         UserError: there is something at `folder`, or the student saved a file of a kind that could hold code.
@@ -153,7 +181,10 @@ def write_release(
         (draft / STUDENT).mkdir(parents=True)
         save(draft / STUDENT)
         write(draft / CONTRACT, contract_toml)
-        write_json(draft / RECORD, _record(candidate, labels, lineage, redact=redact, names=names or {}))
+        if topics is not None:
+            write(draft / TOPICS, topics.file())
+        record = _record(candidate, labels, lineage, redact=redact, names=names or {}, prompt_set=prompt_set)
+        write_json(draft / RECORD, record)
         files = {name: file_digest(draft / name) for name in _files(draft)}
         for name in files:
             if PurePosixPath(name).suffix not in HARMLESS:
@@ -195,7 +226,19 @@ def load(
     student = _kind(record.kind, kinds).load(folder / STUDENT)
     if tuple(student.labels) != record.labels:
         raise ReleaseCorrupt(f"{folder / STUDENT}: knows other labels than {RECORD} says")
-    return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student, people)
+    return LoadedRelease(found, record, (folder / CONTRACT).read_bytes(), student, people, _topics(folder))
+
+
+def _topics(folder: Path) -> Topics | None:
+    """Return what topics mean to the release, whose files were checked; None where it has none."""
+    if not (folder / TOPICS).exists():
+        return None
+    from overproof.models.topics import read  # a table library, which only such a release needs
+
+    try:
+        return read((folder / TOPICS).read_bytes())
+    except ValueError as wrong:
+        raise ReleaseCorrupt(f"{folder / TOPICS}: {wrong}") from wrong
 
 
 def _record(
@@ -205,6 +248,7 @@ def _record(
     *,
     redact: bool,
     names: Mapping[str, str],
+    prompt_set: int | None,
 ) -> ReleaseRecord:
     return ReleaseRecord(
         name=candidate.name,
@@ -215,6 +259,7 @@ def _record(
         lineage=dict(lineage),
         redact=redact,
         names=dict(names),
+        prompt_set=prompt_set,
     )
 
 

@@ -36,7 +36,7 @@ def settle(
         reason = f"{baseline.name} keeps every promise without a student; {_money(baseline)}"
         return Decision(outcome="baseline", winner=baseline.name, reason=reason, level=permit.level)
     if student is not None:
-        rank = _rank(student, [each for each in students if ships(each)])
+        rank = _rank([each for each in students if ships(each)])
         reason = f"{student.name} keeps every promise, {rank}; {_money(student)}"
         return Decision(outcome="released", winner=student.name, reason=reason, level=permit.level)
     return Decision(outcome="not_proven", reason=_missing([*students, *baselines]), level=permit.level)
@@ -56,21 +56,24 @@ def ships(candidate: Candidate) -> bool:
 
 def _cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
     """Return the candidate with the lowest blended cost; of those that cost about the same, the smallest."""
+    alike = [(each.size_bytes or 0, cost, each.name, each) for cost, each in _cost_least(candidates)]
+    return min(alike, key=lambda row: row[:3])[3] if alike else None
+
+
+def _cost_least(candidates: Iterable[Candidate]) -> list[tuple[float, Candidate]]:
+    """Return the candidates that cost about as little as the cheapest one, each behind its cost."""
     priced = [(each.economics.blended_per_1k, each) for each in candidates if each.economics is not None]
-    if not priced:
-        return None
-    enough = min(cost for cost, _ in priced) * (1 + ALIKE)
-    alike = [(each.size_bytes or 0, cost, each.name, each) for cost, each in priced if cost <= enough]
-    return min(alike, key=lambda row: row[:3])[3]
+    enough = min((cost for cost, _ in priced), default=0.0) * (1 + ALIKE)
+    return [(cost, each) for cost, each in priced if cost <= enough]
 
 
-def _rank(student: Candidate, proven: Sequence[Candidate]) -> str:
+def _rank(proven: Sequence[Candidate]) -> str:
+    """Say why the one that ships does; costs that differ by what a clock may do make no other sentence."""
     if len(proven) == 1:
         return "the only one proven"
-    costs = [each.economics.blended_per_1k for each in proven if each.economics is not None]
-    if student.economics is not None and student.economics.blended_per_1k > min(costs):
-        return f"the smallest of those that cost least, of {len(proven)} proven"
-    return f"the cheapest of {len(proven)} proven"
+    alike = len(_cost_least(proven))
+    first = f"the smallest of the {alike} that cost least," if alike > 1 else "the cheapest"
+    return f"{first} of {len(proven)} proven"
 
 
 def _money(candidate: Candidate) -> str:

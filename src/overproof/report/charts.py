@@ -13,11 +13,13 @@ from overproof.core.types import (
     Economics,
     Estimate,
     Funnel,
+    Match,
     MatchRow,
     ReliabilityBin,
     Sampling,
 )
 from overproof.report import svg
+from overproof.report.likeness import Value
 from overproof.report.svg import Scale, at
 from overproof.report.words import clean, count, dollars, exactly, interval, percent
 
@@ -209,18 +211,36 @@ def distance(row: MatchRow, widest: float) -> Markup:
     return svg.strip(clean(told), body, height=22)
 
 
-def pair(ours: float, live: float, widest: float, name: str) -> Markup:
-    """Return one value's share in the prompt set (diamond) and in live traffic (disc), joined."""
-    x = Scale(low=0, high=widest or 1.0)
-    body = svg.join(
-        (
-            svg.line("0%", 11, "100%", 11, "grid"),
-            svg.line(at(x(min(ours, live))), 11, at(x(max(ours, live))), 11, "link"),
-            svg.mark(at(x(live)), 11, "live"),
-            svg.mark(at(x(ours)), 11, "ours"),
-        )
-    )
-    return svg.strip(clean(f"{name}: prompt set {percent(ours)}, live {percent(live)}"), body, height=22)
+def pair(value: Value, widest: float) -> Markup:
+    """Return one value's share in the prompt set (diamond) and in live traffic (ring), joined, over what chance may do.
+
+    The band about the live share is how far the other may lie from it by chance. Shares stand at their square roots:
+    there rare values can be seen, and chance is about as wide everywhere.
+    """
+    told = f"{value.name}: prompt set {percent(value.ours)}, live {percent(value.live)}"
+    x = Scale(low=0, high=math.sqrt(widest) or 1.0)
+    ours, live = x(math.sqrt(value.ours)), x(math.sqrt(value.live))
+    parts = [svg.line("0%", 11, "100%", 11, "grid")]
+    if value.chance is not None:
+        low, high = x(math.sqrt(max(value.live - value.chance, 0.0))), x(math.sqrt(value.live + value.chance))
+        parts.append(svg.box(at(low), 5, at(round(high - low, 2)), 12, "chance"))
+        told += f", by chance up to {percent(value.chance)} apart"
+    css = "moved" if value.moved else ""
+    parts.append(svg.line(at(min(ours, live)), 11, at(max(ours, live)), 11, f"link {css}".strip()))
+    parts += [svg.mark(at(live), 11, "live"), svg.mark(at(ours), 11, "ours", css)]
+    return svg.strip(clean(told + (": beyond chance" if value.moved else "")), svg.join(parts), height=22)
+
+
+def told_apart(match: Match) -> Markup:
+    """Return the AUC with its interval, from guessing to telling every request apart."""
+    x = Scale(low=min(0.4, match.auc_lower), high=1.0)
+    parts = [_upright(x, each, "grid") for each in svg.ticks(x.low, x.high)]
+    parts.append(_upright(x, 0.5, "bar"))
+    low, high, value = (at(x(each)) for each in (match.auc_lower, match.auc_upper, match.auc))
+    parts += [svg.line(low, 11, high, 11, "whisker plain")]
+    parts += [svg.line(end, 7.5, end, 14.5, "whisker plain") for end in (low, high)]
+    told = f"AUC {match.auc:.2f}, interval {match.auc_lower:.2f} to {match.auc_upper:.2f}; 0.50 is guessing"
+    return svg.strip(told, svg.join([*parts, svg.mark(value, 11, "plain")]), height=22)
 
 
 def amount(value: float, most: float, name: str, css: str = "fill") -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -12,11 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec.structs import replace
 
 from overproof.core.types import Candidate, Estimate, Record, SliceResult, Verdict
-from overproof.report import alone, bought, charts, sentences, svg, words
+from overproof.report import alone, bought, charts, likeness, sentences, suggested, svg, words
 from overproof.report.story import Story
-
-SHOWN_VALUES = 8
-"""Values of one dimension drawn one by one; the rarer ones are summed up."""
 
 
 class Row(Record):
@@ -116,17 +112,6 @@ def _state(candidate: Candidate, verdict: Verdict | None, lacks: str) -> str:
     return verdict.outcome if verdict is not None else "unproven" if lacks else "plain"
 
 
-def top_shares(ours: dict[str, float], live: dict[str, float]) -> list[tuple[str, float, float]]:
-    """Return the most common values with both their shares, and the sum of the others."""
-    names = sorted({*ours, *live}, key=lambda name: (-max(live.get(name, 0.0), ours.get(name, 0.0)), name))
-    shares = [(name, ours.get(name, 0.0), live.get(name, 0.0)) for name in names]
-    if len(shares) <= SHOWN_VALUES + 1:
-        return shares
-    rest = shares[SHOWN_VALUES:]
-    summed = (f"{len(rest)} others", math.fsum(each[1] for each in rest), math.fsum(each[2] for each in rest))
-    return [*shares[:SHOWN_VALUES], summed]
-
-
 def moment(when: datetime) -> str:
     """Return a time as people read it, in UTC."""
     utc = when.astimezone(UTC) if when.tzinfo else when
@@ -142,6 +127,15 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tools: dict[str, Any] = {"charts": charts, "svg": svg, "w": words, "s": sentences, "a": alone, "bought": bought}
-    environment.globals.update(tools, moment=moment, top_shares=top_shares)
+    tools: dict[str, Any] = {
+        "charts": charts,
+        "svg": svg,
+        "w": words,
+        "s": sentences,
+        "a": alone,
+        "bought": bought,
+        "likeness": likeness,
+        "suggested": suggested,
+    }
+    environment.globals.update(tools, moment=moment)
     return environment

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from overproof.core.types import Candidate, Verdict
 from overproof.report.alone import hopeless, lacking, starved, too_little, unanswered, uncertified
+from overproof.report.likeness import apart
 from overproof.report.story import Story
 from overproof.report.words import (
     TOO_MANY,
@@ -216,11 +217,11 @@ def _hunger(verdict: Verdict) -> tuple[float, int]:
 
 
 def _data_warnings(story: Story) -> Iterator[str]:
-    flagged = [row.dimension for row in story.match.rows if row.flagged]
-    if flagged:
+    where = apart(story.match)
+    if where:
         yield (
-            f"The prompt set differs from live traffic by {', '.join(flagged)}, more than chance explains: "
-            f"look there before trusting averages."
+            f"The prompt set differs from live traffic by {where}: more than chance explains, so look there before "
+            f"trusting averages."
         )
     ceiling = story.ceiling
     bars = [each for each in (story.lead.verdicts if story.lead else ()) if each.condition == "bar"]

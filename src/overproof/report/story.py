@@ -19,6 +19,7 @@ from overproof.core.types import (
     Sampling,
     SliceResult,
     Spending,
+    Suggestions,
 )
 
 
@@ -69,6 +70,8 @@ class Story(Record):
     """None where nothing was doubted, asked again or verified."""
     candidates: tuple[Candidate, ...]
     """Baselines and students, in the order they were tested in; those never tested come last."""
+    suggestions: Suggestions | None = None
+    """Slices worth naming; None where nobody looked for them."""
     gate: str
     """One sentence: what became of the baselines."""
     withheld: str = ""

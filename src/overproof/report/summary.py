@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from overproof.core.types import Candidate, Verdict
-from overproof.report import alone, bought, sentences, words
+from overproof.report import alone, bought, likeness, sentences, suggested, words
 from overproof.report.page import Row, interval_groups, moment
 from overproof.report.story import Story
 
@@ -35,7 +35,7 @@ _NAMES = 9
 
 _STYLES = {"proven": "green", "failed": "red", "unproven": "yellow", "no takeover": "dim", "not tested": "dim"}
 
-_DROPPED = ("match", "alone", "teacher", "threshold", "funnel", "size", "slices", "sampling", "economics")
+_DROPPED = ("suggests", "match", "alone", "teacher", "threshold", "funnel", "size", "slices", "sampling", "economics")
 """Blocks that make room for the next steps, first to last; the page has all of them."""
 
 
@@ -96,14 +96,21 @@ def _blocks(story: Story, page: str, width: int) -> Iterator[tuple[str, Iterable
     yield "blank", [_text("")]
     if story.lead is not None:
         yield "left", _left(story.lead, width)
-    if alone.hidden(story) is not None:
-        yield "alone", _hanging("alone", alone.hidden_short(story), width, 2)
-    if alone.outgrown(story) is not None:
-        yield "size", _hanging("size", alone.outgrown_sentence(story).removeprefix("Size is not quality: "), width, 3)
+    yield from _lessons(story, width)
     for name, value in _money(story):
         yield name, _hanging(name, value, width, _FACT_LINES if width >= _WIDE else 2)
     if page:
         yield "report", [_facts([("report", page)])]
+
+
+def _lessons(story: Story, width: int) -> Iterator[tuple[str, Iterable[RenderableType]]]:
+    """Yield what averages and sizes hide, and where else to look."""
+    if alone.hidden(story) is not None:
+        yield "alone", _hanging("alone", alone.hidden_short(story), width, 2)
+    if alone.outgrown(story) is not None:
+        yield "size", _hanging("size", alone.outgrown_sentence(story).removeprefix("Size is not quality: "), width, 3)
+    if suggested.short(story):
+        yield "suggests", _hanging("suggests", suggested.short(story), width, 1)
 
 
 def _head(story: Story, width: int) -> Iterator[RenderableType]:
@@ -142,9 +149,8 @@ def _data(story: Story) -> Iterator[tuple[str, str]]:
     )
     aside = sum(each.set_aside for each in story.logs.files)
     yield "data", f"{dealt}; {words.many(aside, 'row')} set aside" if aside else dealt
-    flagged = ", ".join(row.dimension for row in match.rows if row.flagged) or "nothing"
     auc = f"AUC {match.auc:.2f} [{match.auc_lower:.2f}, {match.auc_upper:.2f}]"
-    yield "match", f"{auc} telling prompt set from live traffic; beyond chance: {flagged}"
+    yield "match", f"{auc} telling prompt set from live traffic; beyond chance: {likeness.apart(match) or 'nothing'}"
     answers = (
         f"{words.many(spending.reused, 'answer')} reused, {words.count(spending.cached)} cached, "
         f"{words.count(spending.bought)} bought for {words.dollars(spending.usd)} "

@@ -106,6 +106,11 @@ def key_line(css: str) -> Markup:
     return Markup('<svg class="key" width="8" height="14" aria-hidden="true">{}</svg>').format(line(4, 0, 4, 14, css))
 
 
+def key_band(css: str) -> Markup:
+    """Return a piece of a band, for the key under a picture."""
+    return Markup('<svg class="key" width="18" height="12" aria-hidden="true">{}</svg>').format(box(0, 0, 18, 12, css))
+
+
 def at(place: float) -> str:
     """Return a place in percent."""
     return f"{place:g}%"

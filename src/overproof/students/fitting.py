@@ -138,22 +138,30 @@ class Fitted:
 def best(penalty: float | None, first: float, margin: float, lesson: Lesson, exam: Lesson) -> Fitted:
     """Return the fit at `penalty`, or else at the one that does best on tune.
 
-    From `first` on: weaker while that does no harm, else stronger. `margin` is the head start of wrong labels
-    (`softmax.loss`).
+    From `first` on: weaker while that does no harm; where it does no good either, stronger while that does some, with
+    half a step in the end, for where answers are noisy the optimum is at stronger penalties, and narrow. `margin` is the
+    head start of wrong labels (`softmax.loss`).
     """
     start = np.zeros((lesson.features.width + 1, lesson.targets.shape[1]), dtype=np.float32)
     if penalty is not None:
         return _fitted(penalty, margin, start, lesson, exam)
-    began = found = _fitted(first, margin, start, lesson, exam)
-    for factor, enough in ((1 / STEP, 1 + WORTH), (STEP, 1 - WORTH)):
-        while WEAKEST < found.penalty * factor < STRONGEST:
+
+    def along(found: Fitted, factor: float, enough: float, steps: int = 99) -> Fitted:
+        for _ in range(steps):
+            if not WEAKEST < found.penalty * factor < STRONGEST:
+                break
             tried = _fitted(found.penalty * factor, margin, found.weights, lesson, exam)
             if tried.doubt > found.doubt * enough:
                 break
             found = tried
-        if found is not began:
-            break
-    return found
+        return found
+
+    began = _fitted(first, margin, start, lesson, exam)
+    weaker = along(began, 1 / STEP, 1 + WORTH)
+    if weaker.doubt <= began.doubt * (1 - WORTH):
+        return weaker
+    stronger = along(began, STEP, 1 - WORTH)
+    return weaker if stronger is began else along(stronger, STEP**0.5, 1 - WORTH, steps=1)
 
 
 def _fitted(penalty: float, margin: float, start: Floats, lesson: Lesson, exam: Lesson) -> Fitted:

@@ -9,20 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from overproof.core import scripts
+
 LONGEST = 40
 """Characters of a word that are cut into pieces; what is longer is a blob, not a word."""
 
-# Combining accents, and the vowel points that Hebrew and Arabic readers leave out.
-_MARKS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670]+")
-# Emoji, kana, Han, Thai, Lao, Burmese and Khmer: each character is a word, runs of words do the rest.
-_UNSPACED = re.compile(
-    "[\u2600-\u27bf\U0001f300-\U0001faff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
-)
-# \w leaves out the vowel signs of the Indic and South-East Asian scripts, and emoji.
-_WORDS = re.compile(
-    "[\\w\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2600-\u27bf\U0001f300-\U0001faff]+"
-).findall
+_MARKS = re.compile(f"[{scripts.MARKS}]+")
+_UNSPACED = re.compile(f"[{scripts.UNSPACED}{scripts.EMOJI}]")  # runs of words do the rest
+_WORDS = re.compile(f"[\\w{scripts.INDIC}{scripts.SOUTH_EAST_ASIAN}{scripts.EMOJI}]+").findall
 _NUMBER = re.compile(r"\d+")
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from overproof.core.errors import NotEnoughData
 from overproof.core.protocols import Task
 from overproof.core.types import Price, Reference
+from overproof.tasks.cached import from_cache
 
 COLUMNS = (
     "request_id",
@@ -46,8 +47,9 @@ def evidence(
     such answer to its prompt among `completions` (by sample), else null. Reference `teacher` is that answer; `gold` is
     the known right answer in normal form (one that the task cannot read stands as it is, and nothing equals it).
 
-    The teacher's cost is what the log says, else tokens x `price`, else the same of the prompt's completion, else the
-    mean of all that are known here: an assumption, for requests that somebody else answered and nobody priced.
+    The teacher's cost is what the log says, else nothing where a gateway's cache answered, else tokens x `price`, else
+    the same of the prompt's completion, else the mean of all that are known here: an assumption, for requests that
+    somebody else answered and nobody priced.
 
     Raises:
         NotEnoughData: no cost is known at all, or no request is left.
@@ -61,7 +63,9 @@ def evidence(
     rows = rows.with_columns(
         teacher=pl.when(own).then("read").otherwise("asked"),
         teacher_latency_ms=pl.when(own).then("latency_ms").otherwise("asked_latency_ms"),
-        known_cost=pl.coalesce(pl.when("by_teacher").then(pl.coalesce("cost_usd", _from_tokens(price))), "asked_cost"),
+        known_cost=pl.coalesce(
+            pl.when("by_teacher").then(pl.coalesce("cost_usd", _of_cache(), _from_tokens(price))), "asked_cost"
+        ),
     )
     rows = _with_reference(rows, task, reference, gold_missing)
     if not rows.height:
@@ -78,6 +82,10 @@ def _read(texts: pl.Series, task: Task) -> pl.DataFrame:
 
 def _whole() -> pl.Expr:
     return ~pl.col("finish_reason").is_in(CUT).fill_null(value=False)
+
+
+def _of_cache() -> pl.Expr:
+    return pl.when(from_cache()).then(0.0)
 
 
 def _from_tokens(price: Price | None) -> pl.Expr:

@@ -12,6 +12,7 @@ from overproof.core.types import Completion, Price, Prompt, PromptId, Spending
 from overproof.models.budget import longest_answer
 from overproof.models.prices import BYTES_PER_TOKEN, cost
 from overproof.models.wire import sendable
+from overproof.tasks.cached import from_cache
 
 Missing = tuple[tuple[PromptId, int], ...]
 """Prompts and the number of the sample each lacks."""
@@ -22,11 +23,13 @@ EVALUATION = ("calibrate", "test")
 def reuse(requests: pl.DataFrame) -> pl.DataFrame:
     """Return the named teacher's logged answers as a table of `Completion`: a prompt's samples 0, 1, ..., oldest first.
 
-    `requests` is a table of `Request`. Rows without an answer give none. The money was spent before this project, so
-    the cost is 0.
+    `requests` is a table of `Request`. Rows without an answer give none, and copies from a gateway's cache are no
+    samples of their own: the first counts where no other answer to its prompt is there, else none. The money was spent
+    before this project, so the cost is 0.
     """
     answered = requests.filter(pl.col("by_teacher") & pl.col("answer").is_not_null())
-    answered = answered.sort("at", "id", nulls_last=True, maintain_order=True)
+    answered = answered.sort(from_cache(), "at", "id", nulls_last=True, maintain_order=True)
+    answered = answered.filter(~from_cache() | (pl.int_range(pl.len()).over("prompt_id") == 0))
     kept = ("prompt_id", "model", "finish_reason", "input_tokens", "output_tokens", "latency_ms", "logprob")
     columns = schema(Completion)
     table = answered.select(

@@ -30,6 +30,8 @@ RECORD, FP32, INT8, TOKENIZER = "encoder.json", "model.onnx", "model.int8.onnx",
 TABLE, WEIGHTS, CONFIG = "table.safetensors", "weights.safetensors", "config.json"
 FILES = (FP32, INT8, TOKENIZER, TABLE, WEIGHTS, CONFIG)
 FORMAT = 1
+VARIABLE = "OVERPROOF_MODELS"
+"""Environment variable that names the home of encoders. Whoever starts the program reads it; here it is only named."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -91,7 +93,10 @@ def find(home: Path, name: str) -> Path:
     """
     if not NAME.fullmatch(name) or not (home / name / RECORD).is_file():
         there = ", ".join(each.name for each in folders(home)) or "none"
-        raise UserError(f"no encoder is called {name!r} here; there are: {there}; `overproof models add` installs one")
+        raise UserError(
+            f"no encoder is called {name!r} here; there are: {there}; `overproof models add` installs one "
+            f"(looked in {home}; set {VARIABLE} if they are elsewhere)"
+        )
     return home / name
 
 
