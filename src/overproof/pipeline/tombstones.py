@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from overproof.core import lines
 from overproof.core.chance import digest
-from overproof.core.errors import UserError
 from overproof.core.types import Record
 from overproof.tasks.redact import pseudonym
 
@@ -50,28 +47,12 @@ def load(path: Path) -> tuple[Tombstone, ...]:
     Raises:
         UserError: any other line that cannot be read; who stood there would come back.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return ()
-    found = []
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
-        try:
-            found.append(msgspec.json.decode(line, type=Tombstone))
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-            raise UserError(f"{path}, line {number} is not as it was written ({broken}): restore the file") from broken
-    return tuple(found)
+    return lines.read(path, Tombstone)
 
 
 def append(path: Path, stone: Tombstone) -> None:
     """Write one line and wait until it is on disk: from then on nobody reads this person in again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left of its last line
-        file.write(msgspec.json.encode(stone) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    lines.append(path, [stone])
 
 
 def without(

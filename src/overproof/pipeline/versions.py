@@ -5,7 +5,6 @@ Light on purpose: every run asks it before it makes a prompt set.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from overproof.core.errors import UserError
+from overproof.core import lines
 from overproof.core.store import MANIFEST
 from overproof.core.types import Manifest, Record
 from overproof.pipeline.project import Project
@@ -42,7 +41,9 @@ def catalogue(project: Project) -> tuple[Version, ...]:
     Raises:
         UserError: the list is damaged.
     """
-    known = {each.key: each for each in _listed(project.prompt_sets)}  # of a set made again the last line counts
+    known = {
+        each.key: each for each in lines.read(project.prompt_sets, Version)
+    }  # of a set made again the last line counts
     for number, (key, manifest) in enumerate(_unlisted(project, known), start=_next(known.values())):
         known[key] = _version(number, key, manifest.made_at, _summary(project.store.folder(STAGE, key)))
     return tuple(sorted(known.values(), key=lambda each: each.number))
@@ -51,11 +52,11 @@ def catalogue(project: Project) -> tuple[Version, ...]:
 def note(project: Project, key: str, made_at: datetime, summary: object) -> Version:
     """Give the set a number, unless it has one, and append it to the list; `summary` is its `PromptSummary`."""
     known = {each.key: each for each in catalogue(project)}
-    listed = {each.key for each in _listed(project.prompt_sets)}
+    listed = {each.key for each in lines.read(project.prompt_sets, Version)}
     number = known[key].number if key in known else _next(known.values())
     made = _version(number, key, made_at, msgspec.to_builtins(summary))
     others = (each for each in known.values() if each.key not in listed and each.key != key)
-    _append(project.prompt_sets, [*others, made])
+    lines.append(project.prompt_sets, [*others, made])
     return made
 
 
@@ -113,28 +114,3 @@ def _unlisted(project: Project, known: dict[str, Version]) -> list[tuple[str, Ma
 
 def _summary(folder: Path) -> dict[str, Any]:
     return msgspec.json.decode((folder / "summary.json").read_bytes(), type=dict[str, Any])
-
-
-def _listed(path: Path) -> list[Version]:
-    """Read the list; one that is not there is empty, and a last line that breaks off is left out."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    found = []
-    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
-        try:
-            found.append(msgspec.json.decode(line, type=Version))
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-            raise UserError(f"{path}, line {number} is not as it was written ({broken}): restore the file") from broken
-    return found
-
-
-def _append(path: Path, versions: Iterable[Version]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)  # what a killed run left of its last line
-        file.write(b"".join(msgspec.json.encode(each) + b"\n" for each in versions))
-        file.flush()
-        os.fsync(file.fileno())

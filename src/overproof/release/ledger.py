@@ -20,7 +20,6 @@ Rules (`permit`):
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,8 +28,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
-from overproof.core import chance
-from overproof.core.errors import UserError
+from overproof.core import chance, lines
 from overproof.core.types import Record
 from overproof.proof import ledger as schedule
 
@@ -191,30 +189,12 @@ def load(path: Path) -> Ledger:
     Raises:
         UserError: any other line that cannot be read; the file must not be edited.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return Ledger()
-    whole = data[: data.rfind(b"\n") + 1]
-    entries = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            entries.append(msgspec.json.decode(line, type=Entry))
-        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
-            raise UserError(f"{path}, line {number} is not as it was written ({broken}): restore the file") from broken
-    return Ledger(entries=tuple(entries))
+    return Ledger(entries=lines.read(path, Entry))
 
 
 def append(path: Path, entry: Entry) -> None:
     """Write one line and wait until it is on disk: only then may the test be read, or its result be shown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        file.seek(0)
-        data = file.read()
-        file.truncate(data.rfind(b"\n") + 1)  # what a killed run left of its last line
-        file.write(msgspec.json.encode(entry) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    lines.append(path, [entry])
 
 
 def _together(first: Entry, later: Entry) -> Entry:
