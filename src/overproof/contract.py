@@ -12,7 +12,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from overproof.calibrate.options import CalibrateOptions
-from overproof.core import plugins
 from overproof.core.errors import ContractError
 from overproof.core.types import Record
 from overproof.evaluate.options import Bar, ProofOptions, RiskOptions, TargetOptions
@@ -122,6 +121,8 @@ def _faults(contract: Contract) -> Iterator[tuple[str, str]]:
 
 def _inline_gold(contract: Contract) -> bool:
     """Say whether rows of the logs may hold right answers: their readers know, and `auto` may find any of them."""
+    from overproof.core import plugins  # few contracts ask, and it takes milliseconds
+
     formats = {source.format for source in contract.logs}
     return not formats.isdisjoint(UNNAMED) or any(
         getattr(plugins.find("readers", name), "holds_gold", False) for name in formats

@@ -11,13 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overproof.filters.agreement import ballots, open_votes, settled, tally, vote
+from overproof.filters.agreement import ballots, open_votes, settled, tally
+from overproof.filters.sift import majorities
 
 drawn = st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from("abc")), max_size=20)
 
 
 def counted(rows: list[tuple[str, str]]) -> pl.DataFrame:
-    return vote(pl.DataFrame(rows, schema={"prompt_id": pl.String, "answer": pl.String}, orient="row"))
+    """Return what becomes of each prompt whose samples were all asked for, and how many there were."""
+    voices = pl.DataFrame(rows, schema={"prompt_id": pl.String, "answer": pl.String}, orient="row")
+    told = majorities(voices.with_columns(source=pl.lit("asked"), rule=pl.lit(None, pl.String)))
+    samples = tally(voices).select("prompt_id", "samples")
+    joined = told.join(samples, on="prompt_id", maintain_order="left")
+    return joined.select("prompt_id", "answer", "samples", "votes")
 
 
 @pytest.mark.parametrize(

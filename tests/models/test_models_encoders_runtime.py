@@ -20,7 +20,9 @@ from overproof.core.errors import ReleaseCorrupt, UserError
 from overproof.core.store import write_json
 from overproof.models.encoders import crew, store
 from overproof.models.encoders.crew import TRIAL, Crew
-from overproof.models.encoders.runtime import Encoder, Precision
+from overproof.models.encoders.drawing import IDS, MASK, OUTPUT
+from overproof.models.encoders.runtime import Encoder, Precision, session
+from overproof.models.encoders.tokens import tokenizer, valid
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -53,6 +55,22 @@ def test_a_vector_depends_on_the_text_alone(encoder: Encoder, texts: list[str], 
     assert (encoder.embed([texts[i] for i in order]) == together[list(order)]).all()
     assert all((encoder.embed_one(text) == row).all() for text, row in zip(texts, together, strict=True))
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+
+
+@settings(max_examples=40)
+@given(text=ANY | st.sampled_from(["", "[CLS] card [SEP] [PAD]", "card payment late " * 400]))
+def test_a_text_is_cut_once_into_what_two_cuttings_would_give(encoder: Encoder, text: str) -> None:
+    """All its tokens; and as many as the encoder takes, with those that it wants around them."""
+    words, whole = valid(text), tokenizer(encoder.tokenizer_json)
+    framed = np.array([tokenizer(encoder.tokenizer_json, encoder.tokens).encode(words).ids])
+
+    row, ids = encoder.read_one(text)
+
+    assert list(ids) == whole.encode(words, add_special_tokens=False).ids
+    assert (row == session(encoder._model).run([OUTPUT], {IDS: framed, MASK: np.ones_like(framed)})[0][0]).all()
+    rows, tokens = encoder.read([text, text])
+    assert (rows == row).all()
+    assert tokens == [ids, ids]
 
 
 def test_the_number_of_threads_changes_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

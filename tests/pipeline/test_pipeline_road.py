@@ -51,6 +51,8 @@ def edit(project: Path, old: str, new: str) -> None:
 def test_a_good_student_is_released_and_can_be_loaded(project: Path) -> None:
     told = status(project)
 
+    assert told.unfinished is None
+    assert told.decision is not None
     assert told.decision.outcome == "released"
     assert told.decision.release is not None
     loaded = releases.load(project / told.decision.release, KINDS)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+import toy_logs
 from overproof.contract import Contract, parse
+from overproof.core import plugins
+from overproof.core.protocols import OnEncoder
+from overproof.core.types import Record
+from overproof.pipeline import encoders
+from overproof.pipeline.project import Project
 from overproof.pipeline.stages import NAMES, OUTSIDE, STAGES, keys
 from toy_logs import CONTRACT
 
@@ -129,15 +137,82 @@ def test_new_files_make_everything_anew() -> None:
     assert all(found[name] != BASE[name] for name in NAMES)
 
 
-def test_another_encoder_under_the_same_name_makes_what_stands_on_it_anew() -> None:
-    found = keys(msgspec.convert(TREE, Contract), "files", "another encoder")
-    stale = [name for name in NAMES if found[name] != BASE[name]]
+AFTER_STUDENTS = ["students", "calibrate", "evaluate", "release", "report"]
+AFTER_BASELINES = ["baselines", "evaluate", "release", "report"]
+WITH_ENCODER: dict[str, tuple[str, list[str]]] = {
+    "a student that names it": ('[[students]]\nkind = "static"\nmodel = "mine"\n', AFTER_STUDENTS),
+    "a student of its own kind that names it": (
+        f'[[students]]\nkind = "{__name__}:Own"\nwhich = "mine"\n',
+        AFTER_STUDENTS,
+    ),
+    "a kind whose default it is": (f'[[students]]\nkind = "{__name__}:Own"\n', AFTER_STUDENTS),
+    "a baseline": ('[[baselines]]\nkind = "near_answer_cache"\nembedder = "mine"\n', AFTER_BASELINES),
+    "nobody": ('[[students]]\nkind = "static"\nmodel = "another"\n', []),
+    "nobody at all": ("", []),
+}
 
-    assert stale == ["baselines", "students", "calibrate", "evaluate", "release", "report"]
+
+class Own(Record):
+    """A stranger's student that stands on an encoder."""
+
+    which: str = "mine"
+
+    @property
+    def model(self) -> str:
+        return self.which
+
+
+def installed(home: Path, name: str, record: str) -> None:
+    (home / name).mkdir(parents=True, exist_ok=True)
+    (home / name / "encoder.json").write_text(record)
+
+
+@pytest.mark.parametrize("used_by", WITH_ENCODER)
+def test_another_encoder_under_the_same_name_makes_anew_what_uses_it_and_nothing_else(
+    used_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables, expected = WITH_ENCODER[used_by]
+    project = Project(toy_logs.project(tmp_path / "toy", toy_logs.rows(20), CONTRACT + tables))
+    monkeypatch.setenv("OVERPROOF_MODELS", str(tmp_path / "models"))
+    keys_with = {}
+    for record in ("none", "one", "another"):
+        if record != "none":
+            installed(tmp_path / "models", "mine", record)
+        keys_with[record] = Project(project.root).keys
+
+    for before, after in pairwise(keys_with.values()):
+        assert [name for name in NAMES if before[name] != after[name]] == expected
+
+
+@pytest.mark.parametrize("kind", ["encoder", "static"])
+def test_the_default_encoder_counts_although_nobody_names_it(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = parse(f'{CONTRACT}[[students]]\nkind = "{kind}"\n'.encode())
+    monkeypatch.setattr(encoders, "digest_of", lambda name: "one" if name == "minilm" else "")
+    before = encoders.of_students(contract)
+    monkeypatch.setattr(encoders, "digest_of", lambda name: "another" if name == "minilm" else "")
+
+    assert encoders.of_students(contract) != before
+
+
+def test_a_student_that_cannot_be_built_stands_on_nothing() -> None:
+    contract = parse(f'{CONTRACT}[[students]]\nkind = "nobody\'s"\n'.encode())
+
+    assert encoders.of_students(contract) == encoders.of_students(parse(CONTRACT.encode()))
+
+
+def test_our_own_kinds_stand_on_what_is_said_of_them() -> None:
+    """They are not loaded to be asked."""
+    kinds = {name: plugins.find("students", name)() for name in plugins.names("students")}
+
+    assert {
+        name: kind.model if isinstance(kind, OnEncoder) else None for name, kind in kinds.items()
+    } == encoders.STANDS_ON
 
 
 def test_another_encoder_that_inputs_are_compared_by_makes_all_but_the_logs_anew() -> None:
-    found = keys(msgspec.convert(TREE, Contract), "files", "", "another embedder")
+    found = keys(msgspec.convert(TREE, Contract), "files", "another embedder")
 
     assert [name for name in NAMES if found[name] == BASE[name]] == ["logs"]
 

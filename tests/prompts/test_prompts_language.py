@@ -65,7 +65,7 @@ def test_of_many_texts_hardly_one_is_told_otherwise(triage: pl.DataFrame, monkey
     texts = pl.concat([triage["text"], pl.Series(SPOKEN)])
     exactly = languages(texts)
     monkeypatch.setattr(language, "MANY", 100)
-    monkeypatch.setattr(language, "AT_ONCE", 500)
+    monkeypatch.setattr(language, "DRAWN", 500)
     roughly = languages(texts)
 
     assert (exactly != roughly).sum() <= 0.003 * len(texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import tiny_encoder
 from lessons import LABELS, TAUGHT, TUNED_ON, train, tune
 from overproof.core.protocols import Workshop
+from overproof.models.encoders import runtime, tokens
 from overproof.models.encoders.runtime import Encoder
 from overproof.students import encoder_fit
 from overproof.students.encoder import EncoderKind
@@ -64,6 +65,32 @@ def workshop(folder: Path, told: list[tuple[str, int, int]] | None = None) -> Wo
 def read(encoder: Remembering, folder: Path, told: list[tuple[str, int, int]] | None = None) -> encoder_fit.Rows:
     given = matter(train(), tune(), LABELS)
     return encoder_fit.read(cast("Encoder", encoder), "a key", given, workshop(folder, told))
+
+
+class Counting:
+    """A tokenizer that keeps what it was given to cut."""
+
+    def __init__(self, real: Any, cut: list[str]) -> None:  # noqa: ANN401 - a Tokenizer, which may be missing here
+        self.real, self.cut, self.post_process = real, cut, real.post_process
+
+    def encode(self, text: str, **options: bool) -> object:
+        self.cut.append(text)
+        return self.real.encode(text, **options)
+
+
+def test_a_text_is_cut_into_tokens_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its encoder and what its tokens say by themselves share them."""
+    made, cut = tokens.tokenizer, list[str]()
+    EncoderKind(model="tiny").fit(train(), tune(), LABELS, 0, Workshop(tmp_path, home)).save(tmp_path / "student")
+    for module, name in ((tokens, "tokenizer"), (runtime, "framing")):
+        monkeypatch.setattr(module, name, lambda data, limit=None: Counting(made(data, limit), cut))
+    student = EncoderKind(model="tiny").load(tmp_path / "student")
+    cut.clear()  # a new encoder looks how wide it is
+
+    student.predict_one("charged twice")
+    student.probabilities(["no login", "no parcel"])
+
+    assert cut == ["charged twice", "no login", "no parcel"]
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_logged_answers_are_samples_in_the_order_of_time() -> None:
 
 
 def test_a_copy_from_a_gateways_cache_is_no_sample_of_its_own() -> None:
-    hit = {"metadata": {"app": "shop", "cache_hit": "true"}}
+    hit: dict[str, Any] = {"metadata": {"app": "shop", "cache_hit": "true"}}
     logged = table(
         request("a", hour=0, answer="copied before", **hit),
         request("a", hour=1, answer="given"),

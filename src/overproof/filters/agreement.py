@@ -53,18 +53,6 @@ def tally(ballots: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def vote(ballots: pl.DataFrame) -> pl.DataFrame:
-    """Return what the voices of each prompt come to.
-
-    `ballots` as for `tally`. Returns one row a prompt, in order of first appearance: `prompt_id`; `answer`, given by
-    more than half (null where none was: a tie or a mere plurality is disagreement); `samples`, how many voted; and
-    `votes`, the share of each answer as JSON text.
-    """
-    counted = tally(ballots)
-    majority = pl.when(pl.col("top") * 2 > pl.col("samples")).then("leader")
-    return counted.select("prompt_id", majority.alias("answer"), "samples", shares(counted))
-
-
 def settled() -> pl.Expr:
     """Return whether a row of `tally` is settled."""
     return pl.col("top") >= AHEAD + OUTVOTED * (pl.col("samples") - pl.col("top"))

@@ -30,7 +30,7 @@ from overproof.pipeline.stages import item_key
 from overproof.students.predict import predict
 from overproof.teacher.answers import estimate, typical_output
 
-FITTED = 1
+FITTED = 2
 """Version of a fitted student: raised when the same examples would give another one."""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from overproof.contract import Contract
 from overproof.core.chance import digest
+from overproof.core.errors import UserError
 from overproof.core.types import Record
 from overproof.models.encoders import store
 from overproof.models.encoders.store import Damage, EncoderInfo
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VARIABLE = store.VARIABLE
+STANDS_ON = {"linear": None, "cascade": None, "static": "minilm", "encoder": "minilm"}
+"""The encoder of our own kinds of students that name none. Others must be loaded to be asked, which takes long beside a
+run that has nothing to do."""
 
 
 class Checked(Record):
@@ -54,10 +58,36 @@ def digest_of(name: str, place: Path | None = None) -> str:
     return digest(record.read_bytes()) if store.NAME.fullmatch(name) and record.is_file() else ""
 
 
-def fingerprint(contract: Contract) -> str:
-    """Return the digest of every encoder the contract names: another one under the same name is another student."""
-    named = {table.get("model") for table in contract.students} | {each.get("embedder") for each in contract.baselines}
-    return digest(*(f"{name} {digest_of(name)}" for name in sorted(each for each in named if isinstance(each, str))))
+def of_baselines(contract: Contract) -> str:
+    """Return the digest of the encoders that baselines may use: another one under the same name is another baseline."""
+    return _digests(contract.baselines)
+
+
+def of_students(contract: Contract) -> str:
+    """Return the digest of the encoders that students may use, one that is a kind's default included."""
+    return _digests([*contract.students, *map(_defaults, contract.students)])
+
+
+def _digests(tables: Iterable[Mapping[str, object]]) -> str:
+    """Return the digest of every installed encoder that stands as an option, whatever it is called there."""
+    named = {said for table in tables for said in table.values() if isinstance(said, str)}
+    return digest(*(f"{name} {found}" for name in sorted(named) if (found := digest_of(name))))
+
+
+def _defaults(table: Mapping[str, Any]) -> dict[str, object]:
+    """Return the encoder that a student stands on without naming it."""
+    if "model" in table:
+        return {}
+    if (own := table.get("kind")) in STANDS_ON:
+        return {"model": STANDS_ON[own]}
+    from overproof.core import plugins
+    from overproof.core.protocols import OnEncoder
+
+    try:
+        kind = plugins.build("students", table, key="kind", where="students")
+    except UserError:
+        return {}  # it stands on nothing; a run says what is wrong with it before it makes anything
+    return {"model": kind.model} if isinstance(kind, OnEncoder) else {}
 
 
 def embedder_digest(contract: Contract) -> str:

@@ -39,8 +39,13 @@ class Project:
     def keys(self) -> dict[str, str]:
         """The key of every stage's artefact, as things stand now."""
         read = files.fingerprint(self.contract, self.root, self.files)
-        contract = self.contract
-        return stages.keys(contract, read, encoders.fingerprint(contract), encoders.embedder_digest(contract))
+        return stages.keys(
+            self.contract,
+            read,
+            encoders.embedder_digest(self.contract),
+            encoders.of_baselines(self.contract),
+            encoders.of_students(self.contract),
+        )
 
     def folder(self, stage: str) -> Path:
         """Where the stage's artefact is, or would be."""

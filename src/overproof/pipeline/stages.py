@@ -92,13 +92,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="baselines",
         version=1,
-        inputs=("prompts", "teacher", "filters", "encoders"),
+        inputs=("prompts", "teacher", "filters", "encoders of baselines"),
         reads=lambda c: [c.baselines, _promises(c)],
     ),
     Stage(
         name="students",
-        version=1,
-        inputs=("prompts", "filters", "encoders"),
+        version=2,
+        inputs=("prompts", "filters", "encoders of students"),
         reads=lambda c: [c.students, c.training, c.task.labels, c.release.core_hour_usd, c.calibrate.confidence],
     ),
     Stage(
@@ -127,7 +127,7 @@ STAGES: tuple[Stage, ...] = (
     ),
 )
 
-OUTSIDE = ("files", "encoders", "embedder")
+OUTSIDE = ("files", "embedder", "encoders of baselines", "encoders of students")
 """What stages are made from that no stage makes: the user's logs, and what is installed here."""
 NAMES = tuple(stage.name for stage in STAGES)
 BEYOND_THE_GATE = ("students", "calibrate", "evaluate", "release")
@@ -139,12 +139,15 @@ def inputs_of(stage: str) -> tuple[str, ...]:
     return tuple(name for name in STAGES[NAMES.index(stage)].inputs if name not in OUTSIDE)
 
 
-def keys(contract: Contract, files: str, encoders: str = "", embedder: str = "") -> dict[str, str]:
+def keys(
+    contract: Contract, files: str, embedder: str = "", of_baselines: str = "", of_students: str = ""
+) -> dict[str, str]:
     """Return the key of every stage's artefact, given digests.
 
-    They are those of all files read, of the encoders that candidates name, and of the one that inputs are compared by.
+    They are those of all files read, of the encoder that inputs are compared by, and of those that candidates use.
     """
-    found: dict[str, str] = {"files": files, "encoders": encoders, "embedder": embedder}
+    outside = (files, embedder, of_baselines, of_students)
+    found: dict[str, str] = dict(zip(OUTSIDE, outside, strict=True))
     for stage in STAGES:
         made_from = {name: found[name] for name in stage.inputs}
         found[stage.name] = content_key(stage.name, stage.version, made_from, stage.reads(contract))

@@ -180,9 +180,8 @@ def _copied(texts: pl.Series) -> pl.Series:
 
 def _spoken(rows: pl.DataFrame) -> pl.Series:
     """Return the language of each input: that of the first of its near duplicates."""
-    first = rows.group_by("near_duplicate", maintain_order=True).agg(pl.col("input").first())
-    found = first.select("near_duplicate", languages(first["input"]))
-    return rows.join(found, on="near_duplicate", how="left", maintain_order="left")["language"]
+    cluster, first = numbered(rows["near_duplicate"])
+    return languages(rows["input"].gather(first)).gather(cluster)
 
 
 def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:

@@ -87,8 +87,3 @@ def stability_index(before: Numbers, after: Numbers) -> float:
     one, other = before + HALF, after + HALF
     one, other = one / one.sum(), other / other.sum()
     return float(np.sum((other - one) * np.log(other / one)))
-
-
-def total_variation(before: Numbers, after: Numbers) -> float:
-    """Return half the summed difference of shares over the values of one dimension."""
-    return float(np.abs(after - before).sum() / 2)

@@ -76,15 +76,17 @@ class EncoderStudent:
 
     def probabilities(self, inputs: Sequence[str]) -> Floats:
         """Return the chance of each label, shape (inputs, labels), rows summing to 1, temperature applied."""
-        logits = self.head.logits(self.encoder.embed(inputs))
-        for row, text in enumerate(inputs):
-            logits[row] += self._tokens.logits(text)
+        rows, tokens = self.encoder.read(inputs)
+        logits = self.head.logits(rows)
+        for row, ids in enumerate(tokens):
+            logits[row] += self._tokens.logits(ids)
         return chances(logits)
 
     def predict_one(self, text: str) -> tuple[str, float]:
         """Return the likeliest label of one text and its chance: `probabilities`, without the other chances."""
-        logits = self.head.logits(self.encoder.embed_one(text))
-        logits += self._tokens.logits(text)
+        row, ids = self.encoder.read_one(text)
+        logits = self.head.logits(row)
+        logits += self._tokens.logits(ids)
         best, chance = top(logits)
         return self.labels[best], chance
 
@@ -95,7 +97,7 @@ class EncoderStudent:
 
     @cached_property
     def _tokens(self) -> TokenTable:
-        return TokenTable(self.encoder.tokenizer_json, self.tokens, self.head.temperature)
+        return TokenTable(self.tokens, self.head.temperature)
 
     @property
     def size_bytes(self) -> int:

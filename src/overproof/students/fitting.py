@@ -138,9 +138,9 @@ class Fitted:
 def best(penalty: float | None, first: float, margin: float, lesson: Lesson, exam: Lesson) -> Fitted:
     """Return the fit at `penalty`, or else at the one that does best on tune.
 
-    From `first` on: weaker while that does no harm; where it does no good either, stronger while that does some, with
-    half a step in the end, for where answers are noisy the optimum is at stronger penalties, and narrow. `margin` is the
-    head start of wrong labels (`softmax.loss`).
+    From `first` on: weaker while that does no harm; where it does no good either, stronger while that does some, and
+    half a step in the end, for where answers are noisy the optimum is at stronger penalties, and narrow. `margin` is
+    the head start of wrong labels (`softmax.loss`).
     """
     start = np.zeros((lesson.features.width + 1, lesson.targets.shape[1]), dtype=np.float32)
     if penalty is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from overproof.models.encoders.tokens import cutter
 from overproof.students.chances import chances, top
 from overproof.students.sealed import Sealed, arrays, pack, readable, seal, unseal
 from overproof.students.token_table import Floats, Table, TokenTable
@@ -52,7 +53,7 @@ class StaticStudent:
         """
         self.labels = labels
         self._words, self._bias, self._seen = words, bias, seen
-        self._rows = TokenTable(words, table, temperature)
+        self._cut, self._rows = cutter(words), TokenTable(table, temperature)
         self._known = frozenset(table.singles[seen].tolist())
         self._cold_bias = (bias / np.float32(temperature)).astype(np.float32)
         self._saved = Saved(labels=labels, temperature=temperature, model=model)
@@ -74,11 +75,11 @@ class StaticStudent:
         return np.array([self._newness(text) for text in inputs], dtype=np.float32)
 
     def _newness(self, text: str) -> float:
-        found = set(self._rows.tokens.ids(text))
+        found = set(self._cut(text).ids)
         return len(found - self._known) / len(found) if found else 1.0
 
     def _logits(self, text: str) -> Floats:
-        logits = self._rows.logits(text)
+        logits = self._rows.logits(self._cut(text).ids)
         logits += self._cold_bias
         return logits
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from overproof.models.encoders.tokens import cutter
 from overproof.students.dense import Dense
 from overproof.students.softmax import Floats, Matrix, bags
-from overproof.students.token_table import Tokens
+from overproof.students.token_table import Known
 
+Cut = Callable[[str], Sequence[int]]
+"""Returns the tokens of a text."""
 PAIR = 0.8
 """Weight of a pair of tokens beside a token: it says again what its tokens say. Chosen on a division of Banking77's
 training data, where the optimum is flat."""
@@ -25,7 +28,8 @@ TWICE = 2
 class Counted(NamedTuple):
     """Tokens and pairs that have a row, and how much each counts."""
 
-    tokens: Tokens
+    cut: Cut
+    known: Known
     singles: NDArray[np.int32]
     pairs: NDArray[np.int32]
     """Shape (pairs, 2)."""
@@ -42,16 +46,23 @@ class Counted(NamedTuple):
 
     def rows(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the rows of each text."""
-        return [self.tokens.rows(text) for text in texts]
+        return [self.known.rows(self.cut(text)) for text in texts]
 
 
 def count(words: bytes, texts: Sequence[str], *, pairs: bool, also: Collection[int] = ()) -> Counted:
-    """Return the tokens of `texts` and `also` others, and if asked the `pairs` that `TWICE` of the texts hold."""
-    cut = Tokens(words)
+    """Return the tokens of `texts` and `also` others, and if asked the `pairs` that `TWICE` of the texts hold.
+
+    `words` is the `tokenizer.json` that cuts texts.
+    """
+    whole = cutter(words)
+
+    def cut(text: str) -> Sequence[int]:
+        return whole(text).ids
+
     held: Counter[int] = Counter()
     beside: Counter[tuple[int, int]] = Counter()
     for text in texts:
-        ids = cut.ids(text)
+        ids = cut(text)
         held.update(set(ids))
         if pairs:
             beside.update(set(pairwise(ids)))
@@ -61,7 +72,8 @@ def count(words: bytes, texts: Sequence[str], *, pairs: bool, also: Collection[i
     rarity = np.log((1 + len(texts)) / (1 + times)) + 1
     usual = rarity[: len(singles)][times[: len(singles)] > 0]
     return Counted(
-        Tokens(words, singles, kept),
+        cut,
+        Known(singles, kept),
         np.array(singles, dtype=np.int32),
         np.array(kept, dtype=np.int32).reshape(-1, 2),
         (rarity / (usual.mean() if len(usual) else 1)).astype(np.float32),

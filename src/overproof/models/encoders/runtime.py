@@ -22,10 +22,11 @@ from overproof.models.encoders import store
 from overproof.models.encoders.crew import Crew, Tell, silent
 from overproof.models.encoders.drawing import IDS, MASK, OUTPUT
 from overproof.models.encoders.needed import needed
-from overproof.models.encoders.tokens import tokenizer as read_tokenizer
-from overproof.models.encoders.tokens import valid
+from overproof.models.encoders.tokens import cutter
+from overproof.models.encoders.tokens import tokenizer as framing
 
 Precision = Literal["int8", "fp32"]
+Ids = Sequence[int]
 MODEL, TOKENIZER, RECORD = "model.onnx", "tokenizer.json", "encoder.json"
 
 
@@ -49,7 +50,7 @@ class Encoder:
         Texts are cut after `tokens` tokens.
         """
         self._model, self.tokenizer_json = model, tokenizer
-        self._tokenizer = read_tokenizer(tokenizer, tokens)
+        self._cut, self._frame = cutter(tokenizer), framing(tokenizer, tokens).post_process
         self._session = session(model)
         self._crew = Crew()
         self.name, self.tokens, self.precision = name, tokens, precision
@@ -112,11 +113,27 @@ class Encoder:
         self._crew.over(len(texts), work, tell)
         return rows
 
+    def read(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[Ids]]:
+        """Return what `embed` does, and the tokens of each text (all, and none beside), which is cut only once."""
+        rows = np.empty((len(texts), self.width), np.float32)
+        tokens: list[Ids] = [()] * len(texts)
+
+        def work(item: int) -> None:
+            rows[item], tokens[item] = self.read_one(texts[item])
+
+        self._crew.over(len(texts), work)
+        return rows, tokens
+
     def embed_one(self, text: str) -> NDArray[np.float32]:
         """Return the vector of one text, shape (width,), of length 1."""
-        ids = np.array([self._tokenizer.encode(valid(text)).ids], np.int64)
+        return self.read_one(text)[0]
+
+    def read_one(self, text: str) -> tuple[NDArray[np.float32], Ids]:
+        """Return the vector of one text and its tokens."""
+        whole = self._cut(text)
+        ids = np.array([self._frame(whole).ids], np.int64)  # as many as it takes, and those it puts around them
         rows: NDArray[np.float32] = self._session.run([OUTPUT], {IDS: ids, MASK: np.ones_like(ids)})[0]
-        return np.asarray(rows[0])
+        return np.asarray(rows[0]), whole.ids
 
 
 def session(model: bytes) -> Any:  # noqa: ANN401 - onnxruntime has no types

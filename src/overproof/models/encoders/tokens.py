@@ -8,7 +8,9 @@ from overproof.core.errors import UserError
 from overproof.models.encoders.needed import needed
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from collections.abc import Callable
+
+    from tokenizers import Encoding, Tokenizer
 
 
 def tokenizer(data: bytes, tokens: int | None = None) -> Tokenizer:
@@ -30,6 +32,12 @@ def tokenizer(data: bytes, tokens: int | None = None) -> Tokenizer:
     else:
         made.enable_truncation(tokens)
     return made
+
+
+def cutter(data: bytes) -> Callable[[str], Encoding]:
+    """Return what cuts a text into its tokens: all of them, and none beside; `data` as for `tokenizer`."""
+    encode = tokenizer(data).encode
+    return lambda text: encode(valid(text), add_special_tokens=False)
 
 
 def valid(text: str) -> str:
