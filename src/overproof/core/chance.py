@@ -23,11 +23,12 @@ def digests(rows: Iterable[Iterable[str]], size: int = 16) -> list[str]:
     """Return `digest(*row)` for each of `rows`, in their order."""
     begun, found = hashlib.blake2b(digest_size=size).copy, []  # to copy one is faster than to make one
     for row in rows:
-        state = begun()
+        parts: list[bytes] = []
         for part in row:
             data = part.encode("utf-8", "surrogatepass")
-            state.update(len(data).to_bytes(8, "little"))
-            state.update(data)
+            parts += len(data).to_bytes(8, "little"), data
+        state = begun()
+        state.update(b"".join(parts))  # faster than part by part
         found.append(state.hexdigest())
     return found
 

@@ -119,7 +119,7 @@ class Making:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
-        """Those that are known, of files taken over from another artefact."""
+        """Those that are known already, by path: of files taken over from another artefact, say."""
         self.summary: dict[str, Any] = {}
 
 

@@ -83,15 +83,23 @@ def _why(wrong: BaseException) -> str:
 
 def unfinished(project: Project) -> Unfinished | None:
     """Return what became of the last run if it has not ended well; None if it has."""
-    busy = _locked(project)  # before the file is read: a run that ends well takes it along
-    try:
-        last = msgspec.json.decode(project.attempt.read_bytes(), type=Attempt)
-    except (FileNotFoundError, msgspec.DecodeError):
+    last = _word(project)
+    if last is not None and last.why is None:  # only then is the lock looked at, which is to take it for an instant
+        if _locked(project):
+            return Unfinished(state="at work", at=last.at, stage=last.stage, why=None)
+        last = _word(project)  # it may have ended in between
+    if last is None:
         return None
-    if last.why is None and busy:
-        return Unfinished(state="at work", at=last.at, stage=last.stage, why=None)
     state: State = "stopped" if last.by_hand else "failed"
     return Unfinished(state=state, at=last.at, stage=last.stage, why=last.why or KILLED)
+
+
+def _word(project: Project) -> Attempt | None:
+    """Return the word that the last run left; None where it ended well."""
+    try:
+        return msgspec.json.decode(project.attempt.read_bytes(), type=Attempt)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def _locked(project: Project) -> bool:

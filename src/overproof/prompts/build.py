@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from overproof.prompts import groups, semantic
 from overproof.prompts import slices as slicing
 from overproof.prompts.join import join
 from overproof.prompts.language import languages
-from overproof.prompts.match import match
+from overproof.prompts.match import NEEDED, match
 from overproof.prompts.options import PromptsOptions, SliceOptions
 from overproof.prompts.splits import deal
 from overproof.prompts.summary import summarise
@@ -29,8 +30,8 @@ from overproof.tasks.inputs import extract_each, instructed
 from overproof.tasks.options import TaskOptions
 
 UNREADABLE = "(not readable)"
-AT_ONCE = 50_000
-"""Requests held as Python objects at once."""
+AT_ONCE = 150_000
+"""Requests held as Python objects at once. Few parts: each step of one thread waits for the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,17 @@ class PromptSet:
     requests: pl.DataFrame
     """Table of `Request`, in the order of the exchanges."""
     summary: PromptSummary
-    match: Match
+    compare: Callable[[], Match]
+    """Hold the prompt set against live traffic."""
     assignments: pl.DataFrame
     """`request_id`, `split`: hand it to the next run, so that what was once dealt stays."""
     topics: Topics | None = None
     """What topics mean, where a slice speaks of them: hand it to the next run, so that the slice goes on meaning it."""
+
+    @cached_property
+    def match(self) -> Match:
+        """How far it is from live traffic: worked out when first asked for, so that it can be beside other work."""
+        return self.compare()
 
 
 def build(
@@ -75,14 +82,14 @@ def build(
         NotEnoughData: no exchange is of the task, and the sentence says what there is.
         UserError: `task.where`, `task.input` or a slice cannot be read, or no request carries `group`.
     """
-    rows = _in_scope(exchanges, task)
-    with ThreadPoolExecutor(1) as beside:  # what it is handed needs the interpreter but now and then
+    mine = _in_scope(exchanges, task)
+    with ThreadPoolExecutor(1) as beside:
+        rows, ids = _read(mine, task.input, beside)
         prompt, first = numbered(rows["prompt"])
-        near = beside.submit(near_duplicates, rows["input"].gather(first), options.similarity)
-        rows = rows.with_columns(prompt_id=_prompt_ids(rows.select("messages", "parameters")[first]).gather(prompt))
-        rows = rows.with_columns(near_duplicate=pl.Series(near.result()[prompt]))
+        near = near_duplicates(rows["input"].gather(first), options.similarity)
+        rows = rows.with_columns(prompt_id=ids.result().gather(rows["prompt"]), near_duplicate=pl.Series(near[prompt]))
         told = beside.submit(_spoken, rows.select("near_duplicate", "input"))
-        alike = semantic.joined(rows["input"].gather(first), near.result(), options, embed)
+        alike = semantic.joined(rows["input"].gather(first), near, options, embed)
         rows = rows.with_columns(near_duplicate=pl.Series(alike.clusters[prompt]))
         joined = join(rows, options.unit)
         if group is not None:
@@ -91,11 +98,12 @@ def build(
         rows = rows.with_columns(unit=joined.units)
         windows = cut(rows, options.evaluation_share, options.seed)
         rows = rows.with_columns(window=windows.window)
-        asked = rows.select("id", "unit", "window")
-        dealt = deal(asked if group is None else asked.with_columns(groups.sides(rows, options)), options, remembered)
+        timed = rows.select("id", "unit", "window")
+        dealt = deal(timed if group is None else timed.with_columns(groups.sides(rows, options)), options, remembered)
         rows = rows.with_columns(window=dealt.window, side=dealt.side, split=dealt.split)
         if group is not None:
             rows = rows.with_columns(groups.part_learning(rows, options))
+        rows = _described(rows, teacher)
         decidable = slicing.split_by_need(slices).decidable
         rows = rows.with_columns(language=told.result(), topic=pl.lit(None, pl.String))
         if slicing.speak_of(slices, "topic"):
@@ -103,22 +111,22 @@ def build(
             rows = rows.with_columns(topics.named(rows["input"]))
         else:
             topics = None
-        rows = _described(rows, teacher, decidable)
-        compared = beside.submit(match, rows, labels(rows, read), options.seed)
+        prompts = beside.submit(_prompts, rows)
+        rows = rows.with_columns(slices=slicing.named(rows, decidable))
         return PromptSet(
-            prompts=_prompts(rows),
             requests=rows.select(list(schema(Request))),
             summary=summarise(
                 rows, exchanges.height, joined, windows, dealt, slices=decidable, group=group, notes=alike.notes
             ),
-            match=compared.result(),
+            prompts=prompts.result(),
+            compare=partial(match, rows.select(NEEDED), labels(rows, read), options.seed),
             assignments=dealt.assignments,
             topics=topics,
         )
 
 
 def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
-    """Return the exchanges of the task that have its input, with it and the number of their prompt."""
+    """Return the exchanges of the task."""
     if exchanges.is_empty():
         raise NotEnoughData("the logs hold no call that could be read: look at the rows set aside and their reasons")
     mine = exchanges.filter(slicing.select(exchanges, parse(task.where))) if task.where else exchanges
@@ -130,12 +138,7 @@ def _in_scope(exchanges: pl.DataFrame, task: TaskOptions) -> pl.DataFrame:
         mine = mine.filter(instructed(mine, task.system))
         if mine.is_empty():
             raise NotEnoughData("no call has instructions that fit task.system: compare the two word by word")
-    found = _read(mine, task.input)
-    if found["input"].null_count():  # to leave none out would copy every column
-        found = found.drop_nulls("input")
-    if found.is_empty():
-        raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {task.input!r} asks for")
-    return found
+    return mine
 
 
 def _known(column: pl.Series, most: int = 4) -> str:
@@ -150,12 +153,22 @@ def _known(column: pl.Series, most: int = 4) -> str:
     return "; ".join(described) or "nothing"
 
 
-def _read(exchanges: pl.DataFrame, how: str) -> pl.DataFrame:
-    """Add the `input` of each request, and `prompt`: the number of the first request that asked the same."""
-    asked = exchanges.select("messages", "parameters")
+def _read(mine: pl.DataFrame, how: str, beside: ThreadPoolExecutor) -> tuple[pl.DataFrame, Future[pl.Series]]:
+    """Return the requests that have the task's input, with it and `prompt`, the number of what each asked.
+
+    The second is the id of each number, worked out beside: it needs the interpreter, what comes next hardly does.
+    """
+    asked = mine.select("messages", "parameters")
     prompt, first = numbered(asked)
-    inputs = _in_parts(asked[first], lambda requests: extract_each(requests, how))
-    return exchanges.with_columns(prompt=pl.Series(prompt), input=inputs.gather(prompt))
+    asked = asked[first]
+    ids = beside.submit(_prompt_ids, asked)
+    inputs = _in_parts(asked, lambda requests: extract_each(requests, how))
+    found = mine.with_columns(prompt=pl.Series(prompt), input=inputs.gather(prompt))
+    if found["input"].null_count():  # to leave none out would copy every column
+        found = found.drop_nulls("input")
+    if found.is_empty():
+        raise NotEnoughData(f"none of {mine.height} calls has the part that task.input = {how!r} asks for")
+    return found, ids
 
 
 def _prompt_ids(asked: pl.DataFrame) -> pl.Series:
@@ -184,19 +197,18 @@ def _spoken(rows: pl.DataFrame) -> pl.Series:
     return languages(rows["input"].gather(first)).gather(cluster)
 
 
-def _described(rows: pl.DataFrame, teacher: frozenset[str], slices: Sequence[SliceOptions]) -> pl.DataFrame:
-    """Add what is derived of each request: repeat, length, slices, whether the teacher answered it."""
+def _described(rows: pl.DataFrame, teacher: frozenset[str]) -> pl.DataFrame:
+    """Add what is derived of each request: repeat, length, whether the teacher answered it."""
     learned = rows.filter(pl.col("split").is_in(["train", "tune"]))["unit"].unique()
     names = sorted(teacher)
     unnamed = (pl.col("model") == "") & (pl.col("answered_by") == "")
-    rows = rows.with_columns(
+    return rows.with_columns(
         repeat=(pl.col("window") == "evaluation") & pl.col("unit").is_in(learned.implode()),
         length=pl.col("input").str.len_chars().cast(pl.Int64),
         by_teacher=(pl.col("model").is_in(names) | pl.col("answered_by").is_in(names) | unnamed)
         & pl.col("release").is_null()
         & pl.col("answer").is_not_null(),
     )
-    return rows.with_columns(slices=slicing.named(rows, slices))
 
 
 def _prompts(rows: pl.DataFrame) -> pl.DataFrame:

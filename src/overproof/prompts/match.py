@@ -30,15 +30,18 @@ RARE = 0.01
 EVERY_REQUEST = ("all", "new", "repeat")
 """Names every request has, or that follow from its window; they say nothing about how the windows differ."""
 
+NEEDED = ("window", "split", "unit", "slices", "length", "language", "input")
+"""Columns that are looked at: of requests, and what of each is its input."""
+
 
 def match(requests: pl.DataFrame, labels: pl.Series | None, seed: str) -> Match:
     """Compare the prompt set (train and tune) with live traffic (the evaluation window, whole).
 
-    `requests` is a table of `Request` with a column `input`. `labels` gives the teacher's answer to each; a request
-    without one does not count where labels are compared, and None leaves that dimension out. Total variation is held
-    against what is seen when whole units are dealt to the two sides at random, and so is the share of every value: 95 %
-    of such deals flag and name nothing. The interval around the AUC is asymptotic, clustered by unit. Where there are
-    far more than `MOST` requests, about so many are compared, and counted in the result.
+    `requests` has the columns `NEEDED`, as a table of `Request` has them. `labels` gives the teacher's answer to each;
+    a request without one does not count where labels are compared, and None leaves that dimension out. Total variation
+    is held against what is seen when whole units are dealt to the two sides at random, and so is the share of every
+    value: 95 % of such deals flag and name nothing. The interval around the AUC is asymptotic, clustered by unit. Where
+    there are far more than `MOST` requests, about so many are compared, and counted in the result.
     """
     live = pl.col("window") == "evaluation"
     if labels is not None:
@@ -83,8 +86,9 @@ def dimensions(requests: pl.DataFrame) -> pl.DataFrame:
 
 def _slice_combinations(slices: pl.Series) -> pl.Series:
     """Return the named slices of each request as one text: shares of those add up, shares of slices do not."""
-    named = slices.list.set_difference(list(EVERY_REQUEST)).list.sort().list.join(" + ").alias("slice")
-    named = named.replace("", "(none)")
+    kind, first = numbered(slices)  # far fewer than requests
+    each = slices.gather(first).list.set_difference(list(EVERY_REQUEST)).list.sort().list.join(" + ")
+    named = each.replace("", "(none)").gather(kind).alias("slice")
     rare = named.value_counts(normalize=True).filter(pl.col("proportion") < RARE)["slice"]
     return named.replace(rare, pl.repeat("(rare combinations)", len(rare), eager=True))
 

@@ -35,7 +35,7 @@ def summarise(
     `notes` are told besides. With `group`, the column of that name tells which requests have one: only groups count as
     units.
     """
-    per_split = {name: rows.filter(split=name)["unit"] for name in SPLITS}
+    per_split = {name: rows["unit"].filter(rows["split"] == name) for name in SPLITS}
     dropped = rows["split"].null_count()
     of_units = (rows if group is None else rows.drop_nulls("group"))["unit"]
     about_groups = () if group is None else groups.notes(rows, group)
