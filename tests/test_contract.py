@@ -11,6 +11,8 @@ import pytest
 
 from overproof.contract import json_schema, parse
 from overproof.core.errors import ContractError
+from overproof.core.where import UnknownName
+from overproof.pipeline.plugged import kinds_of, placed
 from toy_logs import CONTRACT
 
 
@@ -27,7 +29,11 @@ def test_what_is_left_out_has_a_default() -> None:
     [
         ('model = "big"', 'modle = "big"', "teacher: does not know 'modle'; did you mean 'model'?"),
         ("[risk]", "[rsik]", "top level: does not know 'rsik'; did you mean 'risk'?"),
-        ("alpha = 0.10", 'alpha = "low"', "risk.alpha: expected `float`, got `str`"),
+        ("alpha = 0.10", 'alpha = "low"', "risk.alpha: expected a number, not text"),
+        ("at_least = 0.80", 'at_least = "90%"', "at_least: expected a number, not text: write 0.9"),
+        ("[risk]", "[sampling]\ncritical = 1.5\n[risk]", "sampling.critical: expected a whole number, not a number"),
+        ("critical = true", 'critical = "no"', "expected true or false, without quotes, not text: write false"),
+        ('name = "toy"', "name = 3", "task.name: expected text in quotes, not a whole number"),
         ("alpha = 0.10", "alpha = 1.5", "risk.alpha: is 1.5, and must lie between 0 and 1"),
         (
             'labels = ["billing", "shipping", "account", "other"]',
@@ -102,6 +108,21 @@ def test_a_fault_names_the_place_and_the_fix(change: str, to: str, says: str) ->
 
     assert says in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_plug_in_that_is_not_there_is_placed_and_the_likeliest_one_named() -> None:
+    contract = parse(CONTRACT.replace('kind = "linear"', 'kind = "lineal"', 1).encode())
+
+    with pytest.raises(ContractError, match=r"the 1st \[\[students\]\] .*, kind: .*'lineal'; did you mean 'linear'\?"):
+        kinds_of(contract)
+
+
+def test_a_condition_that_speaks_of_nothing_known_is_placed_and_the_likeliest_name_told() -> None:
+    contract = parse(CONTRACT.encode())
+    fault = placed(contract, UnknownName(contract.slices[0].where, ["langage"], ["language", "tier"]))
+
+    assert str(fault).startswith('overproof.toml, the 1st [[slices]] ("pro"), where: the condition ')
+    assert "'langage', which is not there; did you mean 'language'?" in str(fault)
 
 
 @pytest.mark.parametrize(

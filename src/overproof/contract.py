@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import types
@@ -12,7 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from overproof.calibrate.options import CalibrateOptions
-from overproof.core.errors import ContractError
+from overproof.core.errors import ContractError, meant
 from overproof.core.types import Record
 from overproof.evaluate.options import Bar, ProofOptions, RiskOptions, TargetOptions
 from overproof.logs.options import UNNAMED, GoldOptions, LogSource, PrivacyOptions
@@ -37,6 +36,16 @@ TABLES = {
 NAMING = ("name", "kind", "rule", "slice", "path")
 """What tells one of several tables from the others; the first it has."""
 _STEPS = re.compile(r"(?s)([^.\[]*)(?:\[(\d+)\]\.?)?(.*)")
+PLAIN = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false, without quotes",
+    "array": "a list in [ ]",
+    "object": "a table",
+    "datetime": "a date",
+}
+"""What the decoder calls types, in the words of people who write TOML."""
 LIMITS = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 
 
@@ -226,13 +235,45 @@ def _explained(message: str, tables: dict[str, Any]) -> ContractError:
         return ContractError(where, f"cannot be {wrong[1]}; choose from {_choices(_hint_at(path))}")
     if outside := re.fullmatch(r"Expected `(?:int|float)` ([<>]=?) (.+)", text):
         return ContractError(where, f"must be {LIMITS[outside[1]]} {float(outside[2]):g}")
+    if other := re.fullmatch(r"Expected `(.+)`, got `(.+)`", text):
+        return ContractError(where, _mistyped(other[1], other[2], _value_at(path, tables)))
     return ContractError(where, text[:1].lower() + text[1:])
 
 
+def _mistyped(expected: str, got: str, value: object) -> str:
+    """Say what should stand there, what does, and where the text shows it, what to write."""
+    kinds = [kind for kind in expected.split(" | ") if kind != "null"]
+    wanted = " or ".join(PLAIN.get(kind, kind) for kind in kinds)
+    found = "text" if got == "str" else PLAIN.get(got, got).removesuffix(", without quotes")
+    return f"expected {wanted}, not {found}{_instead(kinds, value)}"
+
+
+def _instead(kinds: list[str], value: object) -> str:
+    """Return `: write 0.9` for "90%" where a number is wanted; empty where nothing is plainly meant."""
+    number = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*(%?)\s*", value) if isinstance(value, str) else None
+    if number and {"int", "float"} & set(kinds):
+        meant_number = float(number[1]) / (100 if number[2] else 1)
+        if "float" in kinds or meant_number.is_integer():
+            return f": write {meant_number:.12g}"
+    if isinstance(value, str) and kinds == ["bool"]:
+        said = {"true": "true", "yes": "true", "false": "false", "no": "false"}.get(value.strip().lower())
+        return f": write {said}" if said else ""
+    return ""
+
+
+def _value_at(path: str, tables: dict[str, Any]) -> object:
+    """Return what the file holds at `path` ($.a.b[0]); None where the path leads elsewhere."""
+    found: Any = tables
+    for name, number in re.findall(r"\.([A-Za-z_0-9]+)|\[(\d+)\]", path):
+        try:
+            found = found[name] if name else found[int(number)]
+        except (KeyError, IndexError, TypeError):  # `[...]`, a key of a free table
+            return None
+    return found
+
+
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return f"does not know {name!r}{hint} Known here: {', '.join(known)}"
+    return f"does not know {name!r}{meant(name, known) or '.'} Known here: {', '.join(known)}"
 
 
 def _missing(name: str, path: str, where: str) -> ContractError:

@@ -77,6 +77,31 @@ def test_a_difference_names_what_changed_and_warns_on_stderr(project: Path, tmp_
     assert {each["name"] for each in record["changed"]["dimensions"]} >= {"slice", "label", "length", "joint"}
 
 
+def test_a_difference_of_nothing_leaves_no_gap_where_its_other_tables_would_be(tmp_path: Path) -> None:
+    folder = toy_logs.project(tmp_path / "toy", toy_logs.rows(600))
+    plan(folder)
+    toy_logs.write(folder, toy_logs.rows(40, seed=5, first=600), "b.jsonl")
+    plan(folder)
+
+    told = prompts("diff", project=folder).stdout
+
+    assert "Nothing differs by more than chance explains" in told
+    assert not re.search(r"(\n[ ]*){4}", told)
+
+
+def test_a_prompt_that_nothing_is_learned_from_says_why(project: Path) -> None:
+    def told(split: str, which: str) -> str:
+        drawn = prompts("sample", "-n", "1", "--split", split, "--set", which, "--json", project=project)
+        record = json.loads(drawn.stdout)["prompts"][0]
+        return prompts("show", record["id"], "--set", which, project=project).stdout
+
+    assert "\njudged upon, never learned from\n" in told("test", "1")
+    assert "\njudged upon, never learned from\n" in told("test", "2")
+    assert "\nno sifted answers of this prompt set are on disk\n" in told("train", "2")
+    assert "\nlearned (train): " in told("train", "1")
+    assert "(refused" not in prompts("sample", "--set", "2", project=project).stdout
+
+
 def test_samples_repeat_themselves_and_looking_at_what_judges_has_its_sentence(project: Path) -> None:
     first, again = (prompts("sample", "-n", "3", project=project) for _ in range(2))
     judging = prompts("sample", "-n", "1", "--split", "test", "--json", project=project)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from overproof.contract import parse
 from overproof.core.errors import UserError
 from overproof.discovery.discover import Discovered
 from overproof.discovery.records import Discovery
+from overproof.discovery.says import not_yet
 from overproof.pipeline.discover import discover, look_into
 from overproof.pipeline.first_look import logged
 from overproof.pipeline.init import init
@@ -48,7 +51,7 @@ def calls(n: int, seed: int = 0, **fields: Any) -> list[Row]:  # noqa: ANN401 - 
 def look(folder: Path, rows: Iterable[Row], *, probe: bool = False) -> Discovered:
     path = folder / "log.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return look_into(logged(str(path)), probe=probe)
+    return look_into(logged(str(path)).exchanges, probe=probe)
 
 
 def sizes(found: Discovered) -> list[int]:
@@ -310,7 +313,7 @@ def mixed(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_five_sources_in_four_formats_are_separated_without_a_mistake(mixed: str) -> None:
-    exchanges = logged(mixed)
+    exchanges = logged(mixed).exchanges
     found = look_into(exchanges, probe=False)
 
     table = pl.DataFrame({"origin": mixed_logs.origin(exchanges), "task": found.task})
@@ -339,3 +342,43 @@ def test_tasks_of_the_mixed_logs_make_contracts_and_classify_plans(mixed: str, t
 
     assert foreseen.answers_to_buy == 0
     assert [note for note in foreseen.notes if "costs is not known" in note]
+
+
+def test_a_file_that_breaks_off_is_said_wherever_it_is_read(tmp_path: Path) -> None:
+    rows = calls(3000, 1)
+    data = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
+    torn = tmp_path / "torn.jsonl.gz"
+    torn.write_bytes(data[: len(data) // 2])
+
+    (note,) = discover(str(torn), probe=False).notes
+    started = init(str(tmp_path / "new"), str(torn), None, None)
+
+    assert re.fullmatch(r".*torn\.jsonl\.gz breaks off after row [\d,]+: the rest could not be read", note)
+    assert note in started.notes
+    assert "breaks off after row" in plan(tmp_path / "new").notes[0]
+    assert started.warning is None
+
+
+def test_a_contract_over_several_tasks_warns(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    other = [row | {"output": json.dumps({"say": row["input"]})} for row in calls(100, 2, system="Say it in JSON.")]
+    rows = [*calls(400, 1, system="Say which topic."), *other]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    started = init(str(tmp_path / "new"), str(path), None, None)
+
+    assert started.warning is not None
+    assert "look like several tasks" in started.warning
+
+
+def test_tasks_that_cannot_be_distilled_yet_are_one_sentence(tmp_path: Path) -> None:
+    prompts = ("Write a long poem.", "Tell me of the sea.")
+    rows = [
+        row | {"output": f"{row['input']} and so it goes on"}
+        for i, system in enumerate(prompts)
+        for row in calls(100, i, system=system)
+    ]
+
+    (told,) = not_yet(look(tmp_path, rows).record.tasks)
+
+    assert told == "Tasks 1 and 2 are 100 % of spend; distilling generate tasks is not here yet."

@@ -203,7 +203,9 @@ def test_a_format_that_is_said_is_not_doubted(tmp_path: Path) -> None:
 def test_a_format_that_does_not_exist_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(pair(1)))
 
-    with pytest.raises(UnknownPlugin, match=r"no reader is called 'opnai'; there are: .*openai"):
+    with pytest.raises(
+        UnknownPlugin, match=r"no reader is called 'opnai'; did you mean 'openai'\? there are: .*openai"
+    ):
         logged(tmp_path, form="opnai")
 
 

@@ -190,9 +190,26 @@ def test_a_plan_says_how_many_requests_would_count_as_wrong(tmp_path: Path) -> N
 
     (note,) = plan(folder).notes
 
-    assert "60 of 300 evaluation requests have no answer of 'big' and would count as wrong, 60 of them answered" in note
-    assert "\"model = 'big'\" to task.where" in note
+    assert "60 of 300 evaluation requests, 30 of 143 in test, have no usable answer of 'big' and would count" in note
+    assert "(60 answered by 'small'): write teacher.base_url" in note
+    assert "add \"model = 'big'\" to task.where" in note
     assert not Project(folder).ledger.exists()
+
+
+def test_a_plan_gives_no_advice_that_cannot_help_where_the_teachers_own_calls_failed(tmp_path: Path) -> None:
+    made_rows = [
+        row | {"output": None, "error": "503"} if i % 10 == 0 else row for i, row in enumerate(toy_logs.rows(600))
+    ]
+    made_rows[-3] |= {"output": "no label at all"}
+    folder = toy_logs.project(tmp_path / "toy", made_rows)
+
+    (note,) = plan(folder).notes
+
+    assert "31 of 300 evaluation requests" in note
+    assert (
+        "the worst case (30 failed, 1 cut off or not readable): write teacher.base_url so that it can be asked" in note
+    )
+    assert "task.where" not in note
 
 
 def test_the_id_of_a_release_can_be_noted(project: Path) -> None:

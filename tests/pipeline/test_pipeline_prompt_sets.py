@@ -35,6 +35,7 @@ def logged(n: int, seed: int = 0, first: int = 0) -> list[dict[str, Any]]:
     return made
 
 
+LABELS_TURNED = 'labels = ["other", "account", "shipping", "billing"]'
 CONTRACT = toy_logs.CONTRACT + '\n[prompts]\nunit = ["near_duplicate"]\n'
 
 
@@ -267,6 +268,17 @@ def test_sets_made_differently_are_compared_with_a_warning_and_by_slices_that_me
     assert "slice" not in {each.name for each in found.changed.dimensions}
 
 
+def test_labels_in_another_order_are_no_difference_and_of_lists_what_came_and_went_is_told(folder: Path) -> None:
+    edit(folder, 'labels = ["billing", "shipping", "account", "other"]', LABELS_TURNED)
+    plan(folder)
+    assert prompt_sets.diff(folder, "2", "3").warnings == ()
+
+    edit(folder, LABELS_TURNED, 'labels = ["other", "billing", "shipping", "access", "trade"]')
+    plan(folder)
+    [warning] = prompt_sets.diff(folder, "3", "4").warnings
+    assert warning.startswith('overproof.toml, task.labels: "access","trade" added, "account" removed; some of what')
+
+
 def test_a_set_that_does_not_say_how_it_was_made_is_compared_with_care(folder: Path) -> None:
     first = prompt_sets.versions(folder)[0].key
     artefact = folder / ".overproof" / "prompts" / first
@@ -301,6 +313,27 @@ def test_without_examples_the_teachers_logged_answers_are_shown(made: Path) -> N
     assert {each.learned for each in planned.prompts} == {False}
     assert {each.learned for each in ran.prompts} == {True}
     assert {each.answer for each in planned.prompts} <= set(toy_logs.LABELS)
+
+
+def test_an_answer_that_a_rule_refused_says_which_and_what_judges_is_not_called_refused(tmp_path: Path) -> None:
+    rows = logged(600)
+    for row in rows[::9]:
+        row["output"] = "I'm sorry, but I can't help with that."
+    folder = toy_logs.project(tmp_path / "toy", rows, CONTRACT)
+    plan(folder)
+    assert {each.refused for each in prompt_sets.sample(folder, 600).prompts} == {""}
+    first = prompt_sets.sample(folder, 1).prompts[0].id
+    assert not prompt_sets.show(folder, first).sifted
+
+    run(folder)
+    learning, judging = prompt_sets.sample(folder, 600), prompt_sets.sample(folder, 600, splits=["test"])
+    refused = [each for each in learning.prompts if each.refused == "refusal"]
+
+    assert refused
+    assert not any(each.learned for each in refused)
+    assert all(each.learned != bool(each.refused) for each in learning.prompts)
+    assert {each.refused for each in judging.prompts} == {""}
+    assert prompt_sets.show(folder, first).sifted
 
 
 def test_a_sample_keeps_to_the_slices_and_labels_asked_for(made: Path) -> None:
@@ -434,6 +467,14 @@ def test_nothing_is_exported_before_the_terms_are_read_or_answers_accepted(folde
         prompt_sets.export(folder, tmp_path / "x.jsonl", "openai")
     with pytest.raises(UserError, match=r"the teacher was not asked about prompt set 2"):
         prompt_sets.export(folder, tmp_path / "x.jsonl", "openai", splits=["test"])
+    dealt_anew(folder, 1)
+    with pytest.raises(
+        UserError, match=r"answers of prompt set 2 \(\w{8}\) are not on disk: .*; those that can be exported: 1$"
+    ):
+        prompt_sets.export(folder, tmp_path / "x.jsonl", "openai", which="2")
+    shutil.rmtree(folder / ".overproof" / "filters")
+    with pytest.raises(UserError, match=r"; `overproof run` makes those of the present prompt set$"):
+        prompt_sets.export(folder, tmp_path / "x.jsonl", "openai", which="1")
     edit(folder, 'terms = "acknowledged"', "")
     with pytest.raises(
         UserError, match=r"teacher\.terms: read whether the terms of 'big' .* nothing is exported before"

@@ -50,6 +50,10 @@ _CONTRAST = """() => {
   return [...new Set(faint)];
 }"""
 
+_WIDER_THAN_ITS_PLACE = """() => [...document.querySelectorAll("table")]
+  .filter(each => each.scrollWidth > each.parentElement.clientWidth + 1)
+  .map(each => each.caption?.innerText)"""
+
 
 def missing() -> str | None:
     if not CHROMIUM.exists():
@@ -126,6 +130,15 @@ def test_it_fits_and_loads_nothing(
         assert not visit.too_wide
         assert visit.asked == [visit.file.as_uri()]
         assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", [375, 500])
+def test_on_a_phone_no_table_is_wider_than_its_place(browser: Browser, tmp_path: Path, width: int) -> None:
+    with Visit(browser, render(STORIES["released"]), tmp_path, width=width, scheme="light") as visit:
+        visit.open_everything()
+
+        assert visit.page.evaluate(_WIDER_THAN_ITS_PLACE) == []
+        assert visit.page.locator(".stack td:not([data-head]), .labels td.num:not([data-head])").count() == 0
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE_STORIES))

@@ -119,3 +119,11 @@ def test_names_in_charts_are_escaped() -> None:
     drawn = charts.amount(1, 2, '"><script>')
 
     assert "<script>" not in drawn
+
+
+def test_thresholds_are_told_apart_and_no_row_stands_twice() -> None:
+    point = calibration("words", "gold").curve[0]
+    near = [replace(point, threshold=each, coverage=1 - each) for each in (0.9991, 0.9994, 0.99996, 1.0)]
+    rows = charts.curve_rows([*near, near[0]])
+
+    assert len(rows) == len({shown for shown, _ in rows}) == len(near)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -32,51 +31,42 @@ def discover(logs: str, *, probe: bool, as_json: bool) -> None:
 
 
 def _told(found: Discovery, logs: str) -> str:
-    """Return a table, a sentence for each task that could be distilled, and the next step."""
-    from io import StringIO
+    """Return a table, a sentence for each task that could be distilled and one for the rest, and the next step."""
+    from overproof.discovery.says import not_yet
 
-    from rich.console import Console
-
-    drawn = StringIO()
-    console = Console(file=drawn, width=_width(), color_system=None, highlight=False, markup=False)
-    console.print(_table(found))
-    lines = [_head(found), *(each.says[0].upper() + each.says[1:] + "." for each in found.tasks)]
+    lines = [_head(found), *(f"{note}." for note in found.notes)]
+    lines += [each.says[0].upper() + each.says[1:] + "." for each in found.tasks if each.kind == "classify"]
+    lines += not_yet(found.tasks)
     lines += [f"Task {each.number}: {note}." for each in found.tasks for note in each.notes]
     first = next((each.number for each in found.tasks if each.kind == "classify"), None)
     if first is not None:
         lines.append(f"Next: overproof init NAME --from {shlex.quote(logs)} --task {first}")
-    return drawn.getvalue() + "\n".join(lines) + "\n"
+    return _table(found) + "\n".join(lines) + "\n"
 
 
-def _width() -> int:
-    import shutil
+NAMES = (
+    "#",
+    "task",
+    "kind",
+    "answers",
+    "calls",
+    "spend",
+    "tokens",
+    "p50/p95 ms",
+    "repeat",
+    "agrees",
+    "faults",
+    "to serve",
+)
+LEAST = ("p50/p95 ms", "tokens", "faults", "agrees", "repeat", "answers", "kind")
+"""What a narrow terminal does without, the first ones first: what a task is, costs, and would save comes last."""
 
-    return shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 140
 
+def _table(found: Discovery) -> str:
+    from overproof.cli.tables import table
 
-def _table(found: Discovery) -> object:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (
-        "#",
-        "task",
-        "kind",
-        "answers",
-        "calls",
-        "spend",
-        "tokens",
-        "p50/p95 ms",
-        "repeat",
-        "agrees",
-        "faults",
-        "to serve",
-    ):
-        table.add_column(name, justify="left" if name in ("task", "kind", "answers") else "right", overflow="fold")
-    for each in found.tasks:
-        table.add_row(*_row(each))
-    return table
+    rows = [_row(each) for each in found.tasks]
+    return table(NAMES, rows, left=("task", "kind", "answers"), texts=("task",), least=LEAST)
 
 
 def _row(each: Found) -> tuple[str, ...]:
@@ -120,6 +110,10 @@ def _rate(rate: Rate) -> str:
 def _head(found: Discovery) -> str:
     spend = f"${found.usd:,.2f}" if found.usd is not None else "an unknown sum"
     priced = f", {found.unpriced:,} of them without a known price" if found.unpriced else ""
+    if found.calls == 1 and found.unpriced:
+        priced = " without a known price"
     by = "" if found.spend_by == "dollars" else "; shares of spend are of tokens, output counted fourfold"
-    rest = f" {found.rest:,} are in no task: their prompts were seen too rarely." if found.rest else ""
-    return f"{found.calls:,} calls for {spend}{priced}{by}.{rest}"
+    are, whose = ("is", "its prompt was") if found.rest == 1 else ("are", "their prompts were")
+    rest = f" {found.rest:,} {are} in no task: {whose} seen too rarely." if found.rest else ""
+    calls = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
+    return f"{calls} for {spend}{priced}{by}.{rest}"

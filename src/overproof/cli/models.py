@@ -11,12 +11,14 @@ import click
 from overproof.cli.options import PATH, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from overproof.models.encoders.store import EncoderInfo
     from overproof.pipeline.encoders import Checked
 
 
 ROW = "{:<16} {:>5} {:>6} {:>6} {:>9}  {:<5} {:<7} {}"
-HEAD = ROW.format("name", "width", "layers", "tokens", "size", "opens", "files", "source")
+NAMES = ("name", "width", "layers", "tokens", "size", "opens", "files", "source")
 
 
 @click.group()
@@ -65,7 +67,7 @@ def list_command(*, as_json: bool) -> None:
     elif not found:
         click.echo(f"No encoder is installed in {encoders.home()}: run `overproof models add minilm`.")
     else:
-        click.echo("\n".join([HEAD, *map(_row, found)]))
+        click.echo(_listed(found))
 
 
 @models.command()
@@ -116,15 +118,26 @@ def _told(info: EncoderInfo, folder: str) -> str:
     )
 
 
-def _row(checked: Checked) -> str:
+def _listed(found: Sequence[Checked]) -> str:
+    """Return a line for each encoder: a table that fits the terminal, or columns of fixed width where there is none."""
+    from overproof.cli.tables import table, terminal
+
+    rows = [_row(each) for each in found]
+    if terminal() is None:
+        return "\n".join(ROW.format(*each) if each[1] else f"{each[0]:<16} DAMAGED" for each in (NAMES, *rows))
+    left, least = ("name", "opens", "files", "source"), ("layers", "opens", "tokens", "width", "source")
+    return table(NAMES, rows, left=left, texts=("name", "source"), least=least).rstrip("\n")
+
+
+def _row(checked: Checked) -> tuple[str, ...]:
     info = checked.encoder
     if info is None:
-        return f"{checked.name:<16} DAMAGED"
-    return ROW.format(
+        return (checked.name, "", "", "", "", "", "DAMAGED", "")
+    return (
         info.name,
-        info.width,
-        info.layers or "?",
-        info.tokens,
+        str(info.width),
+        str(info.layers or "?"),
+        str(info.tokens),
         _size(info),
         "int8" if info.int8_holds else "fp32",
         "DAMAGED" if checked.damage else "whole",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,7 +58,8 @@ def listed(found: Sequence[PromptSet]) -> str:
         for each in found
     ]
     names = ("#", "key", "made (UTC)", "requests", "prompts", "units", "judged from", "on disk", "releases")
-    table = _table(names, rows, left=("key", "made (UTC)", "releases"))
+    least = ("units", "prompts", "judged from", "requests", "releases")
+    table = _table(names, rows, left=("key", "made (UTC)", "releases"), texts=("releases",), least=least)
     stands = any(each.present for each in found)
     return table + ("* what the logs and overproof.toml make now" if stands else CHANGED)
 
@@ -82,11 +80,11 @@ def changes(found: SetDifference) -> str:
         f"In both: {changed.in_both:,}; only before: {changed.only_before:,}; only after: {now:,}.",
     ]
     if not changed.dimensions:
-        return visible("\n".join([*lines, "", "Nothing can be compared: one side is empty."]))
+        return "\n".join([*map(visible, lines), "", "Nothing can be compared: one side is empty."])
     if changed.compared_before < was or changed.compared_after < now:
         lines.append(f"Compared: {changed.compared_before:,} and {changed.compared_after:,}, whole units by hash.")
-    lines += ["", _dimensions(changed), _values(changed), _worded(changed.words), _explained(changed)]
-    return visible("\n".join(lines))
+    tables = filter(None, (_dimensions(changed), _values(changed), _worded(changed.words)))
+    return "\n".join([*map(visible, lines), "", *tables, _explained(changed)])
 
 
 def _dimensions(changed: Difference) -> str:
@@ -100,14 +98,15 @@ def _dimensions(changed: Difference) -> str:
         )
         for each in changed.dimensions
     ]
-    return _table(("dimension", "distance", "by chance", "PSI", ""), rows, left=("dimension", ""))
+    return _table(("dimension", "distance", "by chance", "PSI", ""), rows, left=("dimension", ""), texts=("dimension",))
 
 
 def _values(changed: Difference) -> str:
     """Return the values of what changed, the furthest apart first; those beyond chance are marked."""
     rows = [row for each in changed.dimensions if each.flagged for row in _shown_values(each)]
     names = ("dimension", "value", "before", "after", "difference", "95 % interval", "h", "")
-    return _table(names, rows, left=("dimension", "value", "")) if rows else ""
+    texts, least = ("dimension", "value"), ("h", "95 % interval", "difference")
+    return _table(names, rows, left=(*texts, ""), texts=texts, least=least) if rows else ""
 
 
 def _shown_values(dimension: Dimension) -> Iterator[tuple[str, ...]]:
@@ -144,7 +143,7 @@ def _worded(words: Sequence[Word]) -> str:
         for each in (*more, *less)
     ]
     names = ("word", "before", "after", "log-odds", "95 % interval")
-    return _table(names, rows, left=("word",)) if rows else ""
+    return _table(names, rows, left=("word",), texts=("word",), least=("95 % interval",)) if rows else ""
 
 
 def _explained(changed: Difference) -> str:
@@ -169,7 +168,7 @@ def drawn(found: Sample) -> str:
 
 def _drawn(each: Drawn) -> str:
     answer = each.answer if each.answer is not None else "no answer"
-    told = answer if each.learned or each.answer is None else f"{answer} (not accepted to be learned)"
+    told = f"{answer} (refused by the rule {each.refused})" if each.refused else answer
     facts = [", ".join(each.splits), ", ".join(each.slices), each.language or "language unsure", _times(each.seen)]
     lines = [" · ".join(facts), *_block(each.input)]
     return "\n".join([f"{each.id[:ID]}  {_flat(told)}", *(f"  {line}" for line in lines)])
@@ -214,7 +213,17 @@ def _learned(found: Whole) -> Iterator[str]:
     for each in found.doubts:
         yield f"left out ({each.split}): {_flat(each.answer)}, doubt {each.doubt:.2f}: {_flat(each.reason)}"
     if not (found.examples or found.rejections or found.doubts):
-        yield "nothing is learned from it"
+        yield _unlearned(found)
+
+
+def _unlearned(found: Whole) -> str:
+    """Say why nothing is learned from a prompt that no rule refused."""
+    splits = {each.split for each in found.requests} - {None}
+    if not splits:
+        return "in no split: neither learned from nor judged upon"
+    if splits <= {"calibrate", "test"}:
+        return "judged upon, never learned from"
+    return "nothing is learned from it" if found.sifted else "no sifted answers of this prompt set are on disk"
 
 
 def _mate(each: Mate) -> str:
@@ -233,21 +242,16 @@ def exported(found: Exported) -> str:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[str] = ()) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+def _table(
+    names: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    left: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    least: Sequence[str] = (),
+) -> str:
+    from overproof.cli.tables import table
 
-    drawn_to = StringIO()
-    width = shutil.get_terminal_size((120, 24)).columns if sys.stdout.isatty() else 140
-    console = Console(file=drawn_to, width=width, color_system=None, highlight=False, markup=False, emoji=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(visible(_flat(cell)) for cell in row))
-    console.print(table)
-    return drawn_to.getvalue()
+    return table(names, [[visible(_flat(cell)) for cell in row] for row in rows], left=left, texts=texts, least=least)
 
 
 def _block(text: str) -> list[str]:

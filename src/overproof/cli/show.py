@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from overproof.pipeline.plan import Plan
     from overproof.pipeline.run import Outcome
     from overproof.pipeline.status import Status
+
+NARROWEST = 80
+"""Columns the summary of a run needs at least."""
 
 
 def as_json_text(value: object) -> str:
@@ -74,8 +78,34 @@ def finished(outcome: Outcome, project: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(outcome))
         return
-    click.echo(outcome.summary.rstrip("\n"))
+    click.echo(_summary(outcome, project).rstrip("\n"))
     click.echo(f"report     {project / outcome.report}")
+
+
+def _summary(outcome: Outcome, project: Path) -> str:
+    """Return the summary as it was kept, drawn again where the terminal is too narrow for it."""
+    from overproof.cli.tables import terminal
+
+    room = terminal()
+    if room is None or room >= max(map(len, outcome.summary.splitlines()), default=0):
+        return outcome.summary
+    from overproof.core.errors import UserError
+    from overproof.pipeline.tell import summarised
+
+    try:
+        return summarised(project, max(room, NARROWEST))
+    except UserError:  # another version's report, still fresh: it is shown as it was kept
+        return outcome.summary
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """Return a line that a terminal does not break inside of words; the rest of it stands under `indent`."""
+    from overproof.cli.tables import terminal
+
+    room = terminal()
+    if room is None:
+        return text
+    return textwrap.fill(text, max(room, 2 * len(indent)), subsequent_indent=indent, break_on_hyphens=False)
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
@@ -84,15 +114,16 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         click.echo(as_json_text(plan))
         return
     for step in plan.steps:
-        click.echo(f"  {step.stage:<10} {step.state:<6} {step.because}")
+        click.echo(_wrapped(f"  {step.stage:<10} {step.state:<6} {step.because}", " " * 20))
     if plan.answers_to_buy:
         click.echo(f"\nTo buy: {plan.answers_to_buy} answers for about ${plan.usd:.2f}.")
     else:
         click.echo("\nNothing to buy.")
     if plan.more_at_most:
-        click.echo(f"Asking again and verifying: at most {plan.more_at_most} more, about ${plan.more_usd:.2f}.")
+        told = f"Asking again and verifying: at most {plan.more_at_most} more, about ${plan.more_usd:.2f}."
+        click.echo(_wrapped(told))
     for note in plan.notes:
-        click.echo(f"Note: {note}")
+        click.echo(_wrapped(f"Note: {note}", "  "))
     verdict = "within" if plan.within_budget else "MORE THAN"
     click.echo(f"Spent so far ${plan.spent:.2f}; {verdict} the budget of ${plan.budget:.2f}.")
 
@@ -136,6 +167,8 @@ def show_init(started: Started, *, as_json: bool) -> None:
         click.echo(as_json_text(started))
         return
     click.echo(f"Wrote {started.path}: {_answers(started)}, teacher {started.teacher!r}, {started.exchanges} calls.")
+    if started.warning:
+        click.echo(f"overproof: {started.warning}", err=True)
     for note in started.notes:
         click.echo(f"  {note}")
     click.echo("Next: read it, and")

@@ -15,7 +15,14 @@ A bad row is never an exception: it becomes a record with a reason.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` where a known name is close to this one; else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class OverproofError(Exception):
@@ -37,7 +44,9 @@ class UnknownPlugin(UserError):
     """A name that no installed plug-in answers to."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {kind} is called {name!r}; there are: {', '.join(sorted(known))}")
+        there = sorted(known)
+        hint = meant(name, there)
+        super().__init__(f"no {kind} is called {name!r}{hint}{'' if hint else ';'} there are: {', '.join(there)}")
 
 
 class MissingExtra(UserError):

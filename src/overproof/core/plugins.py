@@ -37,7 +37,10 @@ def build(group: str, table: Mapping[str, Any], *, key: str, where: str) -> Any:
     options = {name: value for name, value in table.items() if name != key}
     if key not in table:
         raise ContractError(where, f"needs `{key}`, one of: {', '.join(sorted(names(group)))}")
-    kind = find(group, str(table[key]))
+    try:
+        kind = find(group, str(table[key]))
+    except UnknownPlugin as unknown:
+        raise ContractError(f"{where}, {key}", str(unknown)) from unknown
     try:
         return msgspec.convert(options, kind)
     except msgspec.ValidationError as wrong:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from overproof.core.errors import UserError
+from overproof.core.errors import UserError, meant
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +40,7 @@ class WhereError(UserError):
     """A condition that is not of the slice language."""
 
     def __init__(self, text: str, fault: str) -> None:
+        self.text = text
         super().__init__(f"cannot read the condition {text!r}: {fault}; allowed are {ALLOWED}")
 
 
@@ -47,9 +48,13 @@ class UnknownName(UserError):
     """A condition that speaks of something the data does not have."""
 
     def __init__(self, text: str, names: Iterable[str], known: Iterable[str]) -> None:
-        unknown = ", ".join(repr(name) for name in sorted(names))
+        self.text = text
+        there, missing = sorted(known), sorted(names)
+        unknown = ", ".join(map(repr, missing))
+        hint = meant(missing[0], there)
         super().__init__(
-            f"the condition {text!r} speaks of {unknown}, which is not there; known names: {', '.join(sorted(known))}"
+            f"the condition {text!r} speaks of {unknown}, which is not there{hint}{'' if hint else ';'} "
+            f"known names: {', '.join(there)}"
         )
 
 

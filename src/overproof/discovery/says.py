@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from overproof.discovery.records import Kind, Probe, Rate, Version
+from overproof.discovery.records import Found, Kind, Probe, Rate, Version
 
 LONGEST = 40
 _IDLE = re.compile(
@@ -38,6 +38,23 @@ def sentence(number: int, name: str, share: float, probe: Probe | None, kind: Ki
         f"{spend}; a student could serve about {percent(probe.served.rate)} of it ({interval(probe.served)}) "
         f"and leave the rest to the teacher, at a risk of {percent(probe.alpha)}"
     )
+
+
+def not_yet(tasks: Sequence[Found]) -> list[str]:
+    """Return a sentence for the tasks of each kind that cannot be distilled yet, with their share of spend."""
+    told = []
+    for kind in ("extract", "generate"):
+        mine = [each for each in tasks if each.kind == kind]
+        if mine:
+            numbers = ", ".join(str(each.number) for each in mine[:-1])
+            which = (
+                f"Tasks {numbers} and {mine[-1].number} are"
+                if numbers
+                else f"Task {mine[0].number} ({mine[0].name}) is"
+            )
+            share = percent(sum(each.share_of_spend for each in mine))
+            told.append(f"{which} {share} of spend; distilling {kind} tasks is not here yet.")
+    return told
 
 
 def percent(share: float) -> str:

@@ -15,13 +15,14 @@ from overproof.core.splits import Train, Tune
 from overproof.core.store import Making, file_digest, write, write_json
 from overproof.core.tables import schema
 from overproof.core.types import Exchange, LogSummary, Match, PromptSummary
+from overproof.core.where import UnknownName, WhereError
 from overproof.models.prices import BYTES_PER_TOKEN
 from overproof.models.topic_file import FILE as TOPICS
 from overproof.pipeline import encoders, kept, memory, topics, versions
-from overproof.pipeline.plugged import task_of
+from overproof.pipeline.plugged import placed, task_of
 from overproof.pipeline.progress import Listener
 from overproof.pipeline.project import Project
-from overproof.pipeline.refuse import refuse_pointless
+from overproof.pipeline.refuse import refuse_pointless, refuse_unread
 from overproof.prompts.build import build
 from overproof.proof.ledger import family_levels, spent
 from overproof.proof.power import suggest_n_max
@@ -40,20 +41,24 @@ TOKENS_ESTIMATED = "the log has no token counts for {n} requests: costs rest on 
 def make_prompts(project: Project, making: Making, listen: Listener) -> None:
     """Deal the exchanges of this task to units, windows and splits."""
     contract = project.contract
+    refuse_unread(log_summary(project))
     exchanges = kept.exchanges(project.folder("logs"), NEEDED)
     listen.step("prompts", f"{exchanges.height} exchanges")
-    built = build(
-        exchanges,
-        contract.task,
-        contract.teacher.names,
-        contract.prompts,
-        contract.slices,
-        group=contract.proof.group,
-        remembered=memory.assignments(project),
-        topics=topics.fixed(project),
-        read=task_of(contract).read,
-        embed=encoders.embed(contract),
-    )
+    try:
+        built = build(
+            exchanges,
+            contract.task,
+            contract.teacher.names,
+            contract.prompts,
+            contract.slices,
+            group=contract.proof.group,
+            remembered=memory.assignments(project),
+            topics=topics.fixed(project),
+            read=task_of(contract).read,
+            embed=encoders.embed(contract),
+        )
+    except (UnknownName, WhereError) as fault:
+        raise placed(contract, fault) from fault
     asked, estimated = with_tokens(built.requests, built.prompts)
     refuse_pointless(contract, asked)
     tables = {"prompts": built.prompts, "requests": asked, "assignments": built.assignments}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
 import polars as pl
 
 from overproof.discovery.describe import Help
@@ -11,6 +12,7 @@ from overproof.discovery.discover import Discovered
 from overproof.discovery.discover import discover as find
 from overproof.discovery.records import Discovery
 from overproof.filters.refusals import declines
+from overproof.logs.account import told
 from overproof.pipeline.first_look import logged
 from overproof.pipeline.labels import labels_in
 from overproof.pipeline.progress import Listener
@@ -25,7 +27,9 @@ def discover(logs: str, *, probe: bool = True, listen: Listener | None = None) -
     Raises:
         UserError: no file is there, or none can be read.
     """
-    return look_into(logged(logs, listen), probe=probe, listen=listen).record
+    held = logged(logs, listen)
+    found = look_into(held.exchanges, probe=probe, listen=listen).record
+    return msgspec.structs.replace(found, notes=(*told(held.summary, held.set_aside), *found.notes))
 
 
 def look_into(exchanges: pl.DataFrame, *, probe: bool, listen: Listener | None = None) -> Discovered:

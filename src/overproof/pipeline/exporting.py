@@ -14,11 +14,11 @@ from overproof.core.store import write
 from overproof.core.tables import schema
 from overproof.core.types import Example, Record
 from overproof.pipeline.looking import LEARNING, SPLITS, in_splits, normal_forms
-from overproof.pipeline.opened import SHOWN, Opened, opened
+from overproof.pipeline.opened import SHOWN, Opened, holding, opened
 from overproof.pipeline.plugged import task_of
 from overproof.pipeline.project import Project
 from overproof.pipeline.run import refuse_without_terms
-from overproof.pipeline.versions import Version
+from overproof.pipeline.versions import STAGE, Version
 from overproof.prompts import formats
 
 Form = Literal["openai", "hf"]
@@ -102,7 +102,7 @@ def _accepted(found: Opened, asked: pl.DataFrame) -> pl.DataFrame:
     """Return `prompt_id`, `split`, `answer` and `votes` of what students learn."""
     accepted = found.made("filters", "examples.parquet")
     if accepted is None and asked["split"].is_in(list(LEARNING)).any():
-        raise UserError(f"nothing was made of {_called(found)} yet, so no answer is accepted: `overproof run` first")
+        raise UserError(_lacking(found, "filters", "nothing was made of {} yet, so no answer is accepted"))
     columns = {name: schema(Example)[name] for name in ("prompt_id", "split", "answer", "votes")}
     return pl.DataFrame(schema=columns) if accepted is None else accepted.select(list(columns))
 
@@ -112,7 +112,7 @@ def _judged(found: Opened, asked: pl.DataFrame) -> pl.DataFrame:
     judging = asked.filter(~pl.col("split").is_in(list(LEARNING))).select("prompt_id", "split")
     said = found.made("teacher", "evaluation.parquet") if not judging.is_empty() else None
     if said is None and not judging.is_empty():
-        raise UserError(f"the teacher was not asked about {_called(found)} yet: `overproof run` first")
+        raise UserError(_lacking(found, "teacher", "the teacher was not asked about {} yet"))
     columns = {name: schema(Example)[name] for name in ("prompt_id", "split", "answer", "votes")}
     if said is None:
         return pl.DataFrame(schema=columns)
@@ -121,8 +121,16 @@ def _judged(found: Opened, asked: pl.DataFrame) -> pl.DataFrame:
     return judging.join(first.select("prompt_id", "answer"), on="prompt_id").with_columns(votes=pl.lit("{}"))
 
 
-def _called(found: Opened) -> str:
-    return f"prompt set {found.version.number} ({found.version.key[:SHOWN]})"
+def _lacking(found: Opened, stage: str, yet: str) -> str:
+    """Say why there are no answers, and what helps: a run makes those of the present set, and of no older one."""
+    called = f"prompt set {found.version.number} ({found.version.key[:SHOWN]})"
+    if found.version.key == found.project.keys[STAGE]:
+        return f"{yet.format(called)}: `overproof run` first"
+    others = ", ".join(map(str, holding(found.project, stage)))
+    helps = (
+        f"those that can be exported: {others}" if others else "`overproof run` makes those of the present prompt set"
+    )
+    return f"the answers of {called} are not on disk: no run got that far, or newer ones took their place; {helps}"
 
 
 def _write_folder(target: Path, found: Opened, examples: pl.DataFrame, counts: dict[str, int]) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import polars as pl
-
 from overproof.core.errors import NotEnoughData, UserError
 from overproof.logs.containers import look
 from overproof.logs.detect import detect, readers
 from overproof.logs.files import LogFile, expand
 from overproof.logs.options import LogSource, PrivacyOptions
-from overproof.logs.read import read
+from overproof.logs.read import Logged, read
 from overproof.pipeline.progress import Listener
 
 
-def logged(logs: str, listen: Listener | None = None) -> pl.DataFrame:
-    """Return the table of `Exchange` that `logs` (a file or glob) hold.
+def logged(logs: str, listen: Listener | None = None) -> Logged:
+    """Return what `logs` (a file or glob) hold: one call at least.
 
     Raises:
         UserError: no file is there, or one is in no format known.
         NotEnoughData: none of the rows is a call.
     """
-    for path in _files(logs):
+    paths = _files(logs)
+    for path in paths:
         _recognise(path)
     tell = None if listen is None else partial(listen.step, "logs")
     logged = read((LogSource(path=logs),), Path(), PrivacyOptions(), progress=tell)
     if logged.exchanges.is_empty():
-        reasons = ", ".join(f"{reason} ({n})" for reason, n in logged.summary.reasons.items()) or "they are empty"
+        empty = "it is empty" if len(paths) == 1 else "they are empty"
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in logged.summary.reasons.items()) or empty
         raise NotEnoughData(f"{logs} holds no call that can be read: {reasons}")
-    return logged.exchanges
+    return logged
 
 
 def _files(logs: str) -> list[LogFile]:

@@ -13,13 +13,14 @@ from overproof.core.errors import NotEnoughData, UserError
 from overproof.core.store import write
 from overproof.core.types import Record
 from overproof.core.where import parse as parse_where
+from overproof.logs.account import told
 from overproof.pipeline.asking import known_price
 from overproof.pipeline.drafting import Draft, suggested_slices
 from overproof.pipeline.first_look import logged
 from overproof.pipeline.labels import find_labels
 from overproof.pipeline.plugged import NOT_YET
 from overproof.pipeline.refuse import values_of
-from overproof.pipeline.scope import Scope, discovered, whole
+from overproof.pipeline.scope import Scope, discovered, several_tasks, whole
 from overproof.prompts.slices import select
 from overproof.tasks.evidence import CUT
 from overproof.teacher.options import TeacherOptions
@@ -39,6 +40,8 @@ class Started(Record):
     notes: tuple[str, ...]
     needs: tuple[str, ...]
     """What a person must settle in the contract before the first run."""
+    warning: str | None = None
+    """Why the contract may be about more calls than were meant."""
 
 
 def init(name: str, logs: str, teacher: str | None, where: str | None, task: int | None = None) -> Started:
@@ -56,7 +59,8 @@ def init(name: str, logs: str, teacher: str | None, where: str | None, task: int
         raise UserError(f"{folder} is a file: name a folder to write {FILE} into")
     if task is not None and where is not None:
         raise UserError("--task and --where both say which calls are meant: give one of them")
-    exchanges = logged(logs)
+    held = logged(logs)
+    exchanges = held.exchanges
     chosen = discovered(exchanges, task) if task is not None else whole(_of_task(exchanges, where), where)
     found = _most_frequent(chosen.rows)
     model = teacher or found or UNNAMED
@@ -84,7 +88,8 @@ def init(name: str, logs: str, teacher: str | None, where: str | None, task: int
         teacher=model,
         labels=tuple(labels),
         exchanges=chosen.rows.height,
-        notes=(*chosen.notes, *_notes(chosen.rows, answers, labels)),
+        notes=(*told(held.summary, held.set_aside), *chosen.notes, *_notes(chosen.rows, answers, labels)),
+        warning=several_tasks(chosen.rows, labels, logs) if task is None and where is None else None,
         needs=_needs(chosen, model),
     )
 

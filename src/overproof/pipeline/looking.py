@@ -42,6 +42,8 @@ class Drawn(Record):
     """What students learn, or the teacher's logged answer in normal form; None where there is neither."""
     learned: bool
     """Whether the answer was accepted to be learned."""
+    refused: str
+    """Rule that refused it; "" where it is learned, is not to be (`calibrate` and `test`), or was not sifted."""
     splits: tuple[str, ...]
     slices: tuple[str, ...]
     language: str
@@ -97,6 +99,8 @@ class Whole(Record):
     language: str
     requests: tuple[Asked, ...]
     """Oldest first."""
+    sifted: bool
+    """Whether what the stage `filters` made of this prompt set is on disk."""
     examples: tuple[Example, ...]
     """What students learn from it."""
     rejections: tuple[Rejection, ...]
@@ -177,10 +181,21 @@ def _described(found: Opened, rows: pl.DataFrame) -> pl.DataFrame:
         accepted = tables.frame((), Example)
     accepted = accepted.select("prompt_id", accepted="answer").unique("prompt_id", keep="first", maintain_order=True)
     asked = asked.join(accepted, on="prompt_id", how="left", maintain_order="left")
+    asked = asked.join(_refused(found), on="prompt_id", how="left", maintain_order="left")
     logged = normal_forms(asked["said"], task_of(found.project.contract))
     return asked.with_columns(
-        answer=pl.coalesce("accepted", logged, "said"), learned=pl.col("accepted").is_not_null()
+        answer=pl.coalesce("accepted", logged, "said"),
+        learned=pl.col("accepted").is_not_null(),
+        refused=pl.when(pl.col("accepted").is_null()).then("refused").fill_null(""),
     ).rename({"prompt_id": "id"})
+
+
+def _refused(found: Opened) -> pl.DataFrame:
+    """Return the prompts with an answer that was refused, and the rule that refused the first such."""
+    rejections = found.made("filters", "rejections.parquet")
+    if rejections is None:
+        rejections = tables.frame((), Rejection)
+    return rejections.sort("sample").unique("prompt_id", keep="first").select("prompt_id", refused="rule")
 
 
 def normal_forms(texts: pl.Series, task: Task) -> pl.Series:
@@ -223,6 +238,7 @@ def show(root: Path | str, prompt: str, *, which: str | None = None) -> Whole:
         seen=row["seen"],
         language=mine.row(0, named=True)["language"],
         requests=tuple(tables.records(mine, Asked)),
+        sifted=found.artefact("filters") is not None,
         examples=_about(found, "examples.parquet", Example, row["id"]),
         rejections=_about(found, "rejections.parquet", Rejection, row["id"]),
         doubts=_about(found, "review.parquet", Doubtful, row["id"]),

@@ -59,7 +59,12 @@ class Opened:
             return None
 
     def made(self, stage: str, file: str) -> pl.DataFrame | None:
-        """Return a table of a stage made from this set, of the present contract's artefact if it is; None: not yet."""
+        """Return a table of a stage made from this set; None where none is on disk."""
+        folder = self.artefact(stage)
+        return None if folder is None else pl.read_parquet(folder / file)
+
+    def artefact(self, stage: str) -> Path | None:
+        """Return what a stage made from this set, under the present contract if it did; None where none is on disk."""
         store = self.project.store
         folders = [path.parent for path in (store.root / stage).glob(f"*/{MANIFEST}")]
         found = [(folder, manifest) for folder in folders if (manifest := store.manifest(stage, folder.name))]
@@ -68,7 +73,7 @@ class Opened:
             return None
         present = self.project.keys[stage] if len(mine) > 1 else ""
         folder, _ = max(mine, key=lambda each: (each[0].name == present, each[1]))
-        return pl.read_parquet(folder / file)
+        return folder
 
 
 def opened(project: Project, which: str | None = None) -> Opened:
@@ -102,6 +107,12 @@ def either(project: Project, which: str) -> Opened:
     """Open a set by number or key, or the newest of another project by its folder."""
     folder = Path(which)
     return newest(Project(folder)) if (folder / FILE).is_file() and not which.isdigit() else opened(project, which)
+
+
+def holding(project: Project, stage: str) -> list[int]:
+    """Return the numbers of the sets on disk that a stage made something from which is on disk too."""
+    there = [each for each in known_to(project) if versions.on_disk(project, each.key)]
+    return [each.number for each in there if Opened(project, each).artefact(stage) is not None]
 
 
 def known_to(project: Project) -> tuple[Version, ...]:

@@ -10,6 +10,7 @@ from overproof.contract import Contract
 from overproof.core import plugins
 from overproof.core.errors import ContractError
 from overproof.core.protocols import Baseline, Rule, StudentKind, Task
+from overproof.core.where import UnknownName, WhereError
 
 NOT_YET = ("extract", "generate")
 """Kinds whose contracts can be written and checked, but not run."""
@@ -26,6 +27,15 @@ def task_of(contract: Contract) -> Task:
 def _built(kind: str, labels: tuple[str, ...]) -> Task:
     table = {"kind": kind, "labels": labels}
     return plugins.build("tasks", table, key="kind", where="task")  # type: ignore[no-any-return]  # the seam's own type
+
+
+def placed(contract: Contract, fault: UnknownName | WhereError) -> ContractError:
+    """Return the fault of a condition with the place in the contract that holds it."""
+    conditions = {f"slices[{i}].where": each.where for i, each in enumerate(contract.slices)}
+    if contract.task.where is not None:
+        conditions["task.where"] = contract.task.where
+    found = next((where for where, text in conditions.items() if text == fault.text), "task.where")
+    return ContractError(contract.place(found), str(fault))
 
 
 def rules_of(contract: Contract) -> list[Rule]:

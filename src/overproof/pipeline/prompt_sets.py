@@ -161,6 +161,23 @@ def _warnings(before: Recipe | None, after: Recipe | None) -> Iterator[str]:
         for recipe in (before, after)
     )
     for where in dict.fromkeys([*one, *other]):
-        if one.get(where) != other.get(where):
-            told = " before, ".join(msgspec.json.encode(each.get(where)).decode() for each in (one, other))
-            yield f"overproof.toml, {where}: {told} now; some of what follows may come from that, not from traffic"
+        was, now = one.get(where), other.get(where)
+        if where == "task.labels" and set(was or ()) == set(now or ()):
+            continue  # their order means nothing
+        if was != now:
+            how = _told(was, now)
+            yield f"overproof.toml, {where}: {how}; some of what follows may come from that, not from traffic"
+
+
+def _told(was: object, now: object) -> str:
+    """Say how a part of the contract differs: of two lists what was added and removed, of all else both."""
+    if isinstance(was, list) and isinstance(now, list):
+        gone, new = ([each for each in one if each not in other] for one, other in ((was, now), (now, was)))
+        sides = [f"{_json(some)[1:-1]} {what}" for some, what in ((new, "added"), (gone, "removed")) if some]
+        if sides:
+            return ", ".join(sides)
+    return f"{_json(was)} before, {_json(now)} now"
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -11,6 +11,7 @@ import polars as pl
 from overproof.contract import Contract
 from overproof.core.errors import ContractError, NotEnoughData, UserError
 from overproof.core.protocols import Combining, Demanding, StudentKind
+from overproof.core.types import LogSummary
 from overproof.core.where import parse
 from overproof.models import embed
 from overproof.pipeline import encoders
@@ -27,6 +28,16 @@ def refuse_pointless(contract: Contract, requests: pl.DataFrame) -> None:
     _refuse_without_gold(contract, requests)
     _refuse_empty_slices(contract, requests)
     _refuse_few_groups(contract, requests)
+
+
+def refuse_unread(summary: LogSummary) -> None:
+    """Raise where no row of the logs is a call, and say why."""
+    if any(file.kept for file in summary.files):
+        return
+    reasons = ", ".join(f"{reason} ({n:,})" for reason, n in summary.reasons.items())
+    names = ", ".join(file.path for file in summary.files[:5]) + (", ..." if len(summary.files) > 5 else "")
+    why = f"every row was set aside: {reasons}" if reasons else "there is no row in it"
+    raise NotEnoughData(f"the logs hold no call that could be read ({names}): {why}")
 
 
 def refuse_unbuildable(contract: Contract) -> None:

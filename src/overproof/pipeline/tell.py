@@ -49,13 +49,26 @@ def report(root: Path | str, output: Path | None, *, examples: bool) -> Path:
     project = Project(root)
     if not project.fresh("report"):
         raise UserError(f"there is no report of what is in {project.root.resolve()} now: `overproof run` makes one")
-    try:
-        story = msgspec.json.decode((project.folder("report") / "story.json").read_bytes(), type=Story)
-    except msgspec.DecodeError as old:
-        raise UserError("the last run was made by another version: `overproof run --again report`") from old
+    story = _kept(project)
     path = output or (project.report if examples else project.root / "report-no-examples.html")
     write(path, render(story if examples else msgspec.structs.replace(story, examples=())).encode())
     return path
+
+
+def summarised(root: Path | str, width: int) -> str:
+    """Return the last run's report in one screen of plain text, `width` columns wide.
+
+    Raises:
+        UserError: another version made it.
+    """
+    return summary(_kept(Project(root)), width=width)
+
+
+def _kept(project: Project) -> Story:
+    try:
+        return msgspec.json.decode((project.folder("report") / "story.json").read_bytes(), type=Story)
+    except msgspec.DecodeError as old:
+        raise UserError("the last run was made by another version: `overproof run --again report`") from old
 
 
 def story_of(project: Project) -> Story:

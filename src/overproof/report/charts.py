@@ -129,6 +129,21 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     return svg.picture("Reliability diagram: share right by confidence", svg.join(parts), width=_WIDE, height=284)
 
 
+def curve_rows(points: Iterable[CurvePoint]) -> list[tuple[str, CurvePoint]]:
+    """Return the points with their thresholds, each in as many digits as tell it from the others; none twice."""
+    distinct = list(dict.fromkeys(points))
+    thresholds = {each.threshold for each in distinct}
+    shown = next(
+        (
+            found
+            for n in range(3, 17)
+            if len(set((found := {t: f"{t:.{n}g}" for t in thresholds}).values())) == len(found)
+        ),
+        {t: repr(t) for t in thresholds},
+    )
+    return [(shown[each.threshold], each) for each in distinct]
+
+
 def curve(calibration: Calibration) -> Markup:
     """Return risk above and cost below along the coverage, with the chosen threshold marked through both."""
     points = sorted(calibration.curve, key=lambda each: each.coverage)

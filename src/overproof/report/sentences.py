@@ -103,7 +103,10 @@ def _for_want_of_answers(story: Story) -> Iterator[str]:
     if found and story.promise.reference == "gold":
         yield f"{found}: give right answers for them ([gold]) or narrow task.where, on fresh traffic."
     elif found:
-        yield f"{found}: let the teacher be asked (teacher.base_url, budget) or narrow task.where, on fresh traffic."
+        yield (
+            f"{found}: let the teacher be asked for them (teacher.base_url, budget), on fresh traffic; where other "
+            "models answered them, task.where can leave those out instead (\"model = '...'\")."
+        )
 
 
 def _after_exploring(story: Story) -> Iterator[str]:

@@ -54,14 +54,9 @@ def evidence(
     Raises:
         NotEnoughData: no cost is known at all, or no request is left.
     """
-    answers = _read(pl.concat([requests["answer"], completions["text"]]), task)
-    rows = requests.rename({"id": "request_id"}).join(
-        _first_usable(completions, answers, price), on="prompt_id", how="left", maintain_order="left"
-    )
-    rows = rows.join(answers, left_on="answer", right_on="text", how="left", maintain_order="left")
+    rows = with_teacher(requests.rename({"id": "request_id"}), completions, task, price)
     own = pl.col("by_teacher") & pl.col("read").is_not_null() & _whole()
     rows = rows.with_columns(
-        teacher=pl.when(own).then("read").otherwise("asked"),
         teacher_latency_ms=pl.when(own).then("latency_ms").otherwise("asked_latency_ms"),
         known_cost=pl.coalesce(
             pl.when("by_teacher").then(pl.coalesce("cost_usd", _of_cache(), _from_tokens(price))), "asked_cost"
@@ -71,6 +66,18 @@ def evidence(
     if not rows.height:
         raise NotEnoughData("no request of this split has a right answer: widen gold.path or set gold.missing")
     return _with_cost(rows).select(COLUMNS)
+
+
+def with_teacher(
+    requests: pl.DataFrame, completions: pl.DataFrame, task: Task, price: Price | None = None
+) -> pl.DataFrame:
+    """Return `requests` in their order, with the `teacher`'s answer in normal form; null where none is usable."""
+    answers = _read(pl.concat([requests["answer"], completions["text"]]), task)
+    rows = requests.join(
+        _first_usable(completions, answers, price), on="prompt_id", how="left", maintain_order="left"
+    ).join(answers, left_on="answer", right_on="text", how="left", maintain_order="left")
+    own = pl.col("by_teacher") & pl.col("read").is_not_null() & _whole()
+    return rows.with_columns(teacher=pl.when(own).then("read").otherwise("asked"))
 
 
 def _read(texts: pl.Series, task: Task) -> pl.DataFrame:
