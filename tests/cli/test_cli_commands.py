@@ -200,9 +200,9 @@ def test_status_tells_of_a_run_that_failed_before_the_first_stage(tmp_path: Path
     contract.write_text(contract.read_text().replace('kind = "linear"', 'kind = "liner"', 1))
     assert overproof("run", "--project", "toy", cwd=tmp_path).returncode == 1
 
-    assert told_of(tmp_path)[0].startswith(
-        "The last run failed before the first stage, TIME: no student is called 'liner'"
-    )
+    first = told_of(tmp_path)[0]
+    assert first.startswith("The last run failed before the first stage, TIME: overproof.toml, the 1st [[students]]")
+    assert "no student is called 'liner'; did you mean 'linear'?" in first
 
 
 def test_init_writes_a_contract_that_runs_as_soon_as_the_terms_are_read(tmp_path: Path) -> None:
