@@ -109,7 +109,7 @@ CASES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     "an unknown student": (
         CONTRACT.replace('kind = "linear"', 'kind = "liner"', 1),
         same,
-        """overproof.toml, the 1st [[students]] ("words"), kind: no student is called 'liner'; did you mean 'linear'?""",
+        """overproof.toml, the 1st [[students]] ("words"), kind: no student is called 'liner'""",
     ),
     "two students of one name": (
         CONTRACT.replace('name = "words+characters"', 'name = "words"'),
