@@ -76,8 +76,14 @@ CASES: dict[str, tuple[str, Callable[[Rows], Rows], str]] = {
     "a slice over nothing known": (
         CONTRACT.replace("tier = 'pro'", "teir = 'pro'"),
         same,
-        "'teir'",
+        "overproof.toml, the 1st [[slices]] (\"pro\"), where: the condition \"teir = 'pro'\" speaks of 'teir'",
     ),
+    "a task over nothing known": (
+        CONTRACT.replace("[task]\n", "[task]\nwhere = \"teir = 'pro'\"\n"),
+        same,
+        "overproof.toml, task.where: the condition \"teir = 'pro'\" speaks of 'teir'",
+    ),
+    "a log that is empty": (CONTRACT, lambda _: [], "could be read (logs/a.jsonl): there is no row in it"),
     "a slice that reaches out": (
         CONTRACT.replace("tier = 'pro'", "read_csv('/etc/passwd') = 'x'"),
         same,

@@ -36,7 +36,8 @@ def refuse_unread(summary: LogSummary) -> None:
         return
     reasons = ", ".join(f"{reason} ({n:,})" for reason, n in summary.reasons.items())
     names = ", ".join(file.path for file in summary.files[:5]) + (", ..." if len(summary.files) > 5 else "")
-    why = f"every row was set aside: {reasons}" if reasons else "there is no row in it"
+    empty = "there is no row in it" if len(summary.files) == 1 else "there is no row in them"
+    why = f"every row was set aside: {reasons}" if reasons else empty
     raise NotEnoughData(f"the logs hold no call that could be read ({names}): {why}")
 
 
